@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * conf: configuration files in oslo.config's dialect: [sections], "option = value" or
+ * "option: value", '#' and ';' comments at the start of a line, continuation lines that begin
+ * with a blank, quotes kept around a value taken off, later files override earlier ones, section
+ * names compared without case for [ovs] and [agent], '-' and '_' alike in option names, the
+ * $option and ${section.option} references, and "$$".
+ *
+ * What a program knows is a table of options; typed reads go through it, so that defaults,
+ * old names and types stand in one place, and unknown options can be named in a warning.
+ *
+ *     static const struct conf_option options[] = {
+ *             { "DEFAULT", "bind_port", CONF_INT, "9696", .min = 1, .max = 65535 },
+ *             { "ml2", "tenant_network_types", CONF_LIST, "local", .now = "project_network_types" },
+ *     };
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct conf;
+
+enum conf_type { CONF_STRING, CONF_BOOL, CONF_INT, CONF_LIST, CONF_IP, CONF_MAC };
+
+struct conf_option {
+	const char *section;
+	const char *name;
+	enum conf_type type;
+	const char *fallback; /* as text; NULL: none */
+	int64_t min, max;     /* CONF_INT; both 0: any */
+	const char *old_name; /* read when `name` is absent, same section; NULL: none */
+};
+
+struct conf *conf_new(const struct conf_option *options, size_t n);
+struct conf *conf_free(struct conf *c);
+
+/* A file that does not exist is an error; the text names file and line. */
+int conf_read_file(struct conf *c, const char *path, struct err *err);
+/* Parses text (tests, fuzzing); `name` stands for the file in errors. */
+int conf_read_text(struct conf *c, const char *name, const char *text, size_t len, struct err *err);
+/* All *.conf and *.ini of a directory in byte order of their names. */
+int conf_read_dir(struct conf *c, const char *path, struct err *err);
+/* Checks the type of every known option that was set; the error names file, section and option. */
+int conf_check(const struct conf *c, struct err *err);
+/* Logs a warning for each option that was set and that the table does not have. */
+void conf_warn_unknown(const struct conf *c);
+
+/* Reads by table; asking for an option that is not in the table is a programming mistake and aborts. Borrowed, never freed before c. */
+const char *conf_string(const struct conf *c, const char *section, const char *name); /* NULL: not set and no default */
+bool conf_bool(const struct conf *c, const char *section, const char *name);
+int64_t conf_int(const struct conf *c, const char *section, const char *name);
+/* Blanks around the elements are trimmed, empty ones skipped. Returns the count; *ret is borrowed. */
+size_t conf_list(const struct conf *c, const char *section, const char *name, const char *const **ret);
+bool conf_is_set(const struct conf *c, const char *section, const char *name); /* in a file, not by default */

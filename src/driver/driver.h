@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * driver: the one interface between the agent and a datapath (fake, ebpf, openvswitch).
+ * It speaks plan records, changes, ports and counters; nothing of maps or flows.
+ *
+ * The agent opens one driver. open() may find what an earlier run left (pins, flows): it
+ * adopts them and changes nothing that forwards; the first sync() then changes the least that
+ * makes the datapath equal to the plan. Nothing here flushes. close() lets go of the
+ * program's resources and leaves the datapath forwarding; cleanup() removes all that is ours.
+ *
+ * sync and apply are asynchronous: they return at once and call `done` from the event loop,
+ * never from inside the call. At most one is outstanding; the agent queues. `done` gets the
+ * records that could not be applied (isolated: everything else is in). A failed record stays
+ * out of the datapath, or in its old state where that is safe, until the agent gives it again.
+ *
+ * Devices: the driver finds the device of each port record (by the name "tap" + 11 characters
+ * of the UUID, or by what its datapath uses), attaches when it appears, and tells the agent by
+ * events->port. A port without a device is not a failure.
+ *
+ * All calls come from the loop's thread. Plans and changes passed in are read only until the
+ * call returns; a driver copies what it needs later.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "plan/plan.h"
+
+struct err;
+struct loop;
+struct driver;
+
+enum driver_port_state {
+	DRIVER_PORT_ABSENT, /* no device */
+	DRIVER_PORT_READY,  /* device there, programmed, forwarding */
+	DRIVER_PORT_FAILED, /* device there, could not be programmed: see the text */
+};
+
+/* What a driver tells the agent; called from the loop. */
+struct driver_events {
+	void (*port)(uint32_t port, enum driver_port_state state, const char *text, void *arg);
+	/* The datapath lost its state (its process restarted): the agent answers with sync(). */
+	void (*lost)(void *arg);
+	void *arg;
+};
+
+struct driver_failure {
+	struct plan_record record;
+	int r; /* negative errno */
+	char text[256];
+};
+
+typedef void (*driver_done)(const struct driver_failure *failures, size_t n, void *arg);
+
+struct driver_counter {
+	const char *name; /* "deliver", "drop_spoof_ip"; static */
+	uint64_t packets;
+	uint64_t bytes;
+};
+
+enum driver_audit_kind { DRIVER_AUDIT_MISSING, DRIVER_AUDIT_EXTRA, DRIVER_AUDIT_DIFFERENT };
+typedef void (*driver_audit)(enum driver_audit_kind kind, const char *what, void *arg);
+
+struct driver_config {
+	const char *state_dir;   /* where the driver may keep files; "/run/neutrino" */
+	const char *pin_dir;     /* ebpf: "/sys/fs/bpf/neutrino" */
+	uint16_t vxlan_udp_port; /* host byte order; 4789 */
+	bool trace;              /* leave a decision record for each packet (test runs only) */
+};
+
+struct driver_ops {
+	const char *name;     /* "ebpf": [neutrino] datapath */
+	const char *vif_type; /* "tap", "ovs": what ports bound to this host get */
+
+	int (*open)(const struct driver_config *config, struct loop *loop, const struct driver_events *events,
+		    struct driver **ret, struct err *err);
+	void (*close)(struct driver *d);
+	/* Removes everything that is ours from this host, also without an open driver. */
+	int (*cleanup)(const struct driver_config *config, struct err *err);
+
+	void (*sync)(struct driver *d, const struct plan *plan, driver_done done, void *arg);
+	void (*apply)(struct driver *d, const struct plan_changes *changes, driver_done done, void *arg);
+	/* Compares the datapath with the plan and names each difference; changes nothing. */
+	int (*audit)(struct driver *d, const struct plan *plan, driver_audit fn, void *arg, struct err *err);
+	/* Totals since the datapath was made; fills at most `max`, returns how many there are. */
+	size_t (*counters)(struct driver *d, struct driver_counter *ret, size_t max);
+};
+
+extern const struct driver_ops driver_fake;
+extern const struct driver_ops driver_ebpf;

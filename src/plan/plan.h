@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * plan: everything one host forwards, as a set of records (record.h) with stable keys.
+ *
+ * The plan is the noun that everything meets in: compile makes it, golden tests compare its
+ * text, `neutrino-agent plan show` prints it, drivers get it whole (sync) or as ordered
+ * changes (apply), and the fake driver forwards packets by it.
+ *
+ *     struct plan *p = plan_new();
+ *     struct plan_record r = PLAN_RECORD(PLAN_NEIGHBOUR);
+ *     ...
+ *     plan_set(p, &r);
+ *
+ * A plan owns its records; pointers into it are good until that record is set or deleted.
+ * Find, set and del are O(1); ordered walks sort once per change of the table.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <utstring.h>
+
+#include "plan/record.h"
+
+struct err;
+struct plan;
+
+struct plan *plan_new(void);
+struct plan *plan_free(struct plan *p); /* accepts NULL, returns NULL */
+struct plan *plan_copy(const struct plan *p);
+
+void plan_set(struct plan *p, const struct plan_record *r); /* adds, or replaces the record of that key */
+bool plan_del(struct plan *p, const struct plan_record *key); /* true if it was there */
+const struct plan_record *plan_find(const struct plan *p, const struct plan_record *key); /* or NULL */
+size_t plan_count(const struct plan *p, enum plan_table table);
+
+/* Calls fn for each record of the table in key order. fn must not change the plan. */
+void plan_each(const struct plan *p, enum plan_table table, void (*fn)(const struct plan_record *r, void *arg),
+	       void *arg);
+
+/* The text form: one record a line, tables in order of the enum, keys in order. '#' begins a comment when parsed. */
+void plan_format(const struct plan *p, UT_string *out);
+int plan_parse(const char *text, struct plan **ret, struct err *err); /* the error names the line */
+bool plan_equal(const struct plan *a, const struct plan *b);
+
+/*
+ * Changes: what turns one plan into another, in an order in which every state in between
+ * forwards a packet as before, as after, or drops it:
+ *   1. removals that free a unique value which an addition takes (a segment's network or id, a
+ *      peer's tunnel address or DVR MAC, a port's device), with what leans on them
+ *   2. additions and updates, leaves first (order of enum plan_table)
+ *   3. the other removals, roots first (the reverse)
+ */
+enum plan_op { PLAN_ADD, PLAN_UPDATE, PLAN_DELETE };
+
+struct plan_change {
+	enum plan_op op;
+	struct plan_record record; /* new state; for PLAN_DELETE the old one */
+	struct plan_record old; /* PLAN_UPDATE: the state before */
+};
+
+struct plan_changes {
+	size_t n;
+	size_t allocated;
+	struct plan_change *items;
+};
+
+void plan_changes_fini(struct plan_changes *c);
+void plan_changes_add(struct plan_changes *c, enum plan_op op, const struct plan_record *record,
+		      const struct plan_record *old);
+/* Puts collected changes (at most one for each key) into the order above. */
+void plan_changes_order(struct plan_changes *c);
+void plan_diff(const struct plan *from, const struct plan *to, struct plan_changes *ret); /* ordered */
+void plan_apply(struct plan *p, const struct plan_changes *c);
+/* One change a line: "+ fdb ...", "~ fdb ..." (new state), "- fdb ...". */
+void plan_changes_format(const struct plan_changes *c, UT_string *out);

@@ -8,12 +8,14 @@
  * names compared without case for [ovs] and [agent], '-' and '_' alike in option names, the
  * $option and ${section.option} references, and "$$".
  *
+ * Read all files first, then conf_check(), then the options.
+ *
  * What a program knows is a table of options; typed reads go through it, so that defaults,
  * old names and types stand in one place, and unknown options can be named in a warning.
  *
  *     static const struct conf_option options[] = {
  *             { "DEFAULT", "bind_port", CONF_INT, "9696", .min = 1, .max = 65535 },
- *             { "ml2", "tenant_network_types", CONF_LIST, "local", .now = "project_network_types" },
+ *             { "ml2", "project_network_types", CONF_LIST, "local", .old_name = "tenant_network_types" },
  *     };
  */
 
@@ -31,7 +33,7 @@ struct conf_option {
 	const char *name;
 	enum conf_type type;
 	const char *fallback; /* as text; NULL: none */
-	int64_t min, max;     /* CONF_INT; both 0: any */
+	int64_t min, max; /* CONF_INT; both 0: any */
 	const char *old_name; /* read when `name` is absent, same section; NULL: none */
 };
 
@@ -49,7 +51,8 @@ int conf_check(const struct conf *c, struct err *err);
 /* Logs a warning for each option that was set and that the table does not have. */
 void conf_warn_unknown(const struct conf *c);
 
-/* Reads by table; asking for an option that is not in the table is a programming mistake and aborts. Borrowed, never freed before c. */
+/* Reads by table; asking for an option that is not in the table is a programming mistake and aborts. Borrowed, never
+ * freed before c. */
 const char *conf_string(const struct conf *c, const char *section, const char *name); /* NULL: not set and no default */
 bool conf_bool(const struct conf *c, const char *section, const char *name);
 int64_t conf_int(const struct conf *c, const char *section, const char *name);

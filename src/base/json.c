@@ -13,8 +13,8 @@ int json_read(const char *text, size_t len, json_t **ret, struct err *err)
 	json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
 
 	if (!value)
-		return err_set(err, ERR_BAD_REQUEST, "HTTPBadRequest", "Malformed JSON at line %d, column %d: %s", e.line,
-			       e.column, e.text);
+		return err_set(err, ERR_BAD_REQUEST, "HTTPBadRequest", "Malformed JSON at line %d, column %d: %s",
+			       e.line, e.column, e.text);
 	*ret = value;
 	return 0;
 }
@@ -68,7 +68,7 @@ int json_get_array(const json_t *object, const char *key, json_t **ret, struct e
 
 struct jw jw_init(UT_string *out)
 {
-	return (struct jw){ .out = out };
+	return (struct jw) { .out = out };
 }
 
 static void before_value(struct jw *w)

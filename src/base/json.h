@@ -22,7 +22,8 @@ struct err;
 
 #define JSON_MAX_DEPTH 2048 /* jansson's own limit on nesting */
 
-/* Parses one value; duplicates of a key, trailing bytes and NUL are refused. The caller owns *ret: _cleanup_(json_decrefp). */
+/* Parses one value; duplicates of a key, trailing bytes and NUL are refused. The caller owns *ret:
+ * _cleanup_(json_decrefp). */
 int json_read(const char *text, size_t len, json_t **ret, struct err *err);
 
 /* Members of an object, typed. A missing or ill-typed one is an error that names the key. */

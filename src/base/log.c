@@ -42,7 +42,10 @@ void log_write(enum log_level level, const char *fmt, ...)
 		strftime(when, sizeof(when), "%H:%M:%S", &tm);
 		n = snprintf(line, sizeof(line), "%s.%03ld %s[%d] %s%s\n", when, now.tv_nsec / 1000000, program,
 			     (int)getpid(),
-			     level == LOG_LEVEL_ERR ? "error: " : level == LOG_LEVEL_WARN ? "warning: " : "", text);
+			     level == LOG_LEVEL_ERR    ? "error: "
+			     : level == LOG_LEVEL_WARN ? "warning: "
+						       : "",
+			     text);
 	}
 	/* One write a line: lines of several threads do not mix. Nobody is left to tell when it fails. */
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)

@@ -25,14 +25,14 @@ void log_write(enum log_level level, const char *fmt, ...) __attribute__((format
 /* True at most `per_second` times a second for the call site that owns *state. */
 bool log_allow(long long *state, int per_second);
 
-#define log_err(...)   log_write(LOG_LEVEL_ERR, __VA_ARGS__)
-#define log_warn(...)  log_write(LOG_LEVEL_WARN, __VA_ARGS__)
-#define log_info(...)  log_write(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_err(...) log_write(LOG_LEVEL_ERR, __VA_ARGS__)
+#define log_warn(...) log_write(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_info(...) log_write(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
-#define LOG_LIMIT(fn, per_second, ...)                          \
-	do {                                                    \
-		static long long log_limit_state;               \
-		if (log_allow(&log_limit_state, (per_second)))  \
-			fn(__VA_ARGS__);                        \
+#define LOG_LIMIT(fn, per_second, ...)                                                                                 \
+	do {                                                                                                           \
+		static long long log_limit_state;                                                                      \
+		if (log_allow(&log_limit_state, (per_second)))                                                         \
+			fn(__VA_ARGS__);                                                                               \
 	} while (0)

@@ -31,11 +31,11 @@ static inline void freep(void *p)
 void closep(int *fd); /* closes a descriptor that is not negative */
 
 /* Moves a pointer out of its variable, which becomes NULL. */
-#define take(pp)                              \
-	({                                    \
-		__typeof__(*(pp)) taken = *(pp); \
-		*(pp) = NULL;                 \
-		taken;                        \
+#define take(pp)                                                                                                       \
+	({                                                                                                             \
+		__typeof__(*(pp)) taken = *(pp);                                                                       \
+		*(pp) = NULL;                                                                                          \
+		taken;                                                                                                 \
 	})
 
 #define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))

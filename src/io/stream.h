@@ -31,7 +31,7 @@ struct stream_events {
 };
 
 struct stream_options {
-	size_t max_input;   /* bytes that may wait unconsumed; default 1 MiB */
+	size_t max_input; /* bytes that may wait unconsumed; default 1 MiB */
 	size_t max_backlog; /* bytes that may wait unsent; default 4 MiB */
 };
 

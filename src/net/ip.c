@@ -142,7 +142,7 @@ const char *prefix_format(const struct prefix *p, char text[PREFIX_TEXT_SIZE])
 
 struct prefix prefix_host(const struct ip *ip)
 {
-	return (struct prefix){ .addr = *ip, .len = 128 };
+	return (struct prefix) { .addr = *ip, .len = 128 };
 }
 
 struct prefix prefix_canonical(const struct prefix *p)

@@ -12,9 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define IP_TEXT_SIZE     46
+#define IP_TEXT_SIZE 46
 #define PREFIX_TEXT_SIZE 50
-#define IP_V4_BITS       96 /* bits in front of an IPv4 address */
+#define IP_V4_BITS 96 /* bits in front of an IPv4 address */
 
 struct ip {
 	uint8_t b[16];
@@ -42,10 +42,10 @@ bool ip_is_group(const struct ip *ip);
 /* "ADDR/LEN" or "ADDR" (a host). Bits after the prefix are kept; see prefix_is_canonical(). -EINVAL otherwise. */
 int prefix_parse(const char *text, struct prefix *ret);
 const char *prefix_format(const struct prefix *p, char text[PREFIX_TEXT_SIZE]);
-struct prefix prefix_host(const struct ip *ip);          /* the /128 (an IPv4 /32) */
-struct prefix prefix_canonical(const struct prefix *p);  /* bits after the prefix cleared */
+struct prefix prefix_host(const struct ip *ip); /* the /128 (an IPv4 /32) */
+struct prefix prefix_canonical(const struct prefix *p); /* bits after the prefix cleared */
 bool prefix_is_canonical(const struct prefix *p);
 bool prefix_contains(const struct prefix *p, const struct ip *ip);
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 bool prefix_equal(const struct prefix *a, const struct prefix *b);
-int prefix_family_len(const struct prefix *p);           /* the length that people read: 24, 64 */
+int prefix_family_len(const struct prefix *p); /* the length that people read: 24, 64 */

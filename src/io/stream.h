@@ -33,6 +33,7 @@ struct stream_events {
 struct stream_options {
 	size_t max_input; /* bytes that may wait unconsumed; default 1 MiB */
 	size_t max_backlog; /* bytes that may wait unsent; default 4 MiB */
+	int send_buffer; /* SO_SNDBUF; 0: the kernel's own. A reader that never reads pins that much. */
 };
 
 /* Takes over a connected, non-blocking socket. `options` may be NULL. */
@@ -44,14 +45,21 @@ int stream_connect(struct loop *l, const char *where, const struct stream_option
 /* Queues bytes; they are sent when the loop turns (several calls make one write). */
 void stream_send(struct stream *s, const void *bytes, size_t n);
 size_t stream_backlog(const struct stream *s);
+/* Another limit from now on: one big answer may wait whole, on top of what is usual. */
+void stream_limit_backlog(struct stream *s, size_t max_backlog);
 const char *stream_peer(const struct stream *s); /* "127.0.0.1:5342", "unix" : for logs */
 void stream_close(struct stream *s); /* accepts NULL */
+/* Closes once everything queued is sent: for a last word. No callback follows; the stream is no longer the caller's. */
+void stream_finish(struct stream *s);
 
 /* A listener: accepts, at most 64 a turn, and hands over each socket (non-blocking, close-on-exec). */
 struct listener;
 typedef void (*listener_fn)(int fd, const char *peer, void *arg);
+/* A unix path gets mode 0600; one that nobody listens on any more is taken over. */
 int listener_open(struct loop *l, const char *where, listener_fn fn, void *arg, struct listener **ret, struct err *err);
+int listener_port(const struct listener *l); /* the TCP port, also when 0 was asked for */
 struct listener *listener_close(struct listener *l); /* accepts NULL, returns NULL; a unix path is removed */
 
 /* For `data` of protocols that are one line a message: calls fn for each full line (NUL-terminated, no newline). */
 typedef void (*stream_line_fn)(struct stream *s, char *line, size_t len, void *arg);
+size_t stream_lines(struct stream *s, const char *bytes, size_t n, stream_line_fn fn, void *arg);

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A host: namespaces, private directories, and the programs that run on it.
+
+What survives a power cut lies in DIR/hosts/NAME: `etc` and `var-lib` are the host's disk, `run` its memory."""
+
+import os
+import shutil
+import signal
+import socket
+
+from . import config, underlay
+from .base import LabError, Process, until
+from .ns import Space
+
+PRIVATE = {"etc": "/etc", "var-lib": "/var/lib", "run": "/run"} # in the order of mounting: we lie in /run
+
+MOUNTS = """
+set -e
+mount -t sysfs sysfs /sys
+mount -t bpf bpf /sys/fs/bpf
+for needed in {needed}; do
+	for pair in {pairs}; do
+		case $needed in ${{pair#*=}}/*)
+			at={dir}/${{pair%%=*}}${{needed#${{pair#*=}}}}
+			mkdir -p $at; mount --bind $needed $at;;
+		esac
+	done
+done
+for pair in {pairs}; do mount --rbind {dir}/${{pair%%=*}} ${{pair#*=}}; done
+"""
+
+
+class Host:
+    """One host of a lab; `data` is its part of the lab's state."""
+
+    def __init__(self, lab, name, data):
+        self.lab = lab
+        self.name = name
+        self.data = data
+        self.dir = os.path.join(lab.state.dir, "hosts", name)
+        self.space = Space.load(name, data["space"])
+
+    @staticmethod
+    def new(address, mode):
+        return {"space": None, "address": address, "agent_mode": mode, "agent": None, "server": None,
+                "uplinks": [underlay.UPLINK]}
+
+    @property
+    def etc(self):
+        return os.path.join(self.dir, "etc/neutron")
+
+    def alive(self):
+        return self.space is not None and self.space.alive()
+
+    def need(self):
+        if not self.alive():
+            raise LabError(f"host {self.name} is down")
+        return self.space
+
+    def install(self):
+        """The host's disk: a copy of our /etc with the host's own configuration in it."""
+        os.makedirs(self.dir)
+        shutil.copytree("/etc", os.path.join(self.dir, "etc"), symlinks=True, ignore_dangling_symlinks=True,
+                        ignore=shutil.ignore_patterns("neutron", "*.lock"))
+        os.makedirs(os.path.join(self.dir, "var-lib/neutrino"))
+        hosts = self.lab.state.data["hosts"]
+        with open(os.path.join(self.dir, "etc/hosts"), "w") as f:
+            f.write("127.0.0.1 localhost\n")
+            f.writelines(f"{h['address']} {name}\n" for name, h in hosts.items())
+        controller = self.name == "controller"
+        config.write(self.etc, config.CONTROLLER if controller else config.AGENT, server=config.SERVER, host=self.name,
+                     mtu=underlay.MTU, address=self.data["address"], mode=self.data["agent_mode"],
+                     driver=self.lab.state.data["driver"])
+
+    def power_on(self):
+        run = os.path.join(self.dir, "run")
+        shutil.rmtree(run, ignore_errors=True)
+        os.makedirs(os.path.join(run, "neutrino"))
+        self.space = Space.make(self.lab.name, self.name, mounts=True)
+        self.data["space"] = self.space.save()
+        self.lab.state.save()
+        self.space.run("bash", "-c", MOUNTS.format(
+            dir=self.dir, pairs=" ".join(f"{k}={v}" for k, v in PRIVATE.items()),
+            needed=" ".join({self.lab.build, self.lab.source})))
+        underlay.connect(self.lab.underlay(), self.space, self.name, self.data["address"])
+
+    def power_off(self):
+        underlay.disconnect(self.lab.underlay(), self.name)
+        if self.space:
+            self.space.end()
+        self.space = None
+        self.data.update(space=None, agent=None, server=None)
+
+    # ---- its programs: "server" on the controller, "agent" on the others ----
+
+    def process(self, what):
+        return Process.load(self.data[what])
+
+    def running(self, what):
+        p = self.process(what)
+        return p is not None and p.alive()
+
+    def log(self, what):
+        return os.path.join(self.lab.state.dir, "log", f"{self.name}-{what}.log")
+
+    def start(self, what):
+        if self.running(what):
+            return
+        process = self.need().spawn(self.lab.program(f"neutrino-{what}"), log=self.log(what))
+        self.data[what] = process.save()
+        self.lab.state.save()
+
+    def wait(self, what):
+        """Until the program answers: the server its API, the agent its control socket."""
+        process = self.process(what)
+        answers = self.lab.api().answers if what == "server" else self.agent_answers
+
+        def check():
+            if not process.alive():
+                raise LabError(f"neutrino-{what} on {self.name} ended at once:\n{tail(self.log(what))}")
+            return answers()
+
+        try:
+            until(f"neutrino-{what} on {self.name} answers", check, 15)
+        except LabError as e:
+            raise LabError(f"{e}\n{tail(self.log(what))}") from None
+
+    def agent_answers(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            try:
+                s.connect(os.path.join(self.dir, "run/neutrino/agent.sock"))
+                return True
+            except OSError:
+                return False
+
+    def end(self, what, sig=signal.SIGKILL):
+        process = self.process(what)
+        ended = process.end(sig, 15) if process else False
+        self.data[what] = None
+        return ended
+
+
+def tail(path, lines=15):
+    try:
+        with open(path, errors="replace") as f:
+            return "".join(f.readlines()[-lines:])
+    except OSError:
+        return ""

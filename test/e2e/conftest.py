@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labs for the end-to-end tests. Each module has one of its own; what it starts, it ends."""
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.dont_write_bytecode = True
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(SOURCE))
+
+from lab import Lab  # noqa: E402
+
+BUILD = pathlib.Path(os.environ.get("NEUTRINO_BUILD", SOURCE / "build")).resolve()
+
+
+def lab_name(suffix=""):
+    return f"t{os.getpid() % 100000}{suffix}"
+
+
+@pytest.fixture(scope="module")
+def bare():
+    """Hosts and wires without server and agents."""
+    lab = Lab(lab_name("b"), BUILD)
+    lab.up(2, services=False)
+    yield lab
+    lab.down()

@@ -28,6 +28,7 @@ struct plan;
 
 struct plan *plan_new(void);
 struct plan *plan_free(struct plan *p); /* accepts NULL, returns NULL */
+void plan_freep(struct plan **p);
 struct plan *plan_copy(const struct plan *p);
 
 void plan_set(struct plan *p, const struct plan_record *r); /* adds, or replaces the record of that key */
@@ -42,15 +43,18 @@ void plan_each(const struct plan *p, enum plan_table table, void (*fn)(const str
 /* The text form: one record a line, tables in order of the enum, keys in order. '#' begins a comment when parsed. */
 void plan_format(const struct plan *p, UT_string *out);
 int plan_parse(const char *text, struct plan **ret, struct err *err); /* the error names the line */
+int plan_parse_line(struct plan *p, const char *line, struct err *err); /* adds its record; blank lines add none */
 bool plan_equal(const struct plan *a, const struct plan *b);
 
 /*
  * Changes: what turns one plan into another, in an order in which every state in between
  * forwards a packet as before, as after, or drops it:
- *   1. removals that free a unique value which an addition takes (a segment's network or id, a
- *      peer's tunnel address or DVR MAC, a port's device), with what leans on them
+ *   1. removals that free a unique value which an addition takes (a network's segment, a peer's
+ *      tunnel address, a DVR MAC, a port's device), or that would lead packets from an old
+ *      record to the new state of another
  *   2. additions and updates, leaves first (order of enum plan_table)
  *   3. the other removals, roots first (the reverse)
+ * An update that must give way is split: a removal in 1 and an addition in 2 of the same key.
  */
 enum plan_op { PLAN_ADD, PLAN_UPDATE, PLAN_DELETE };
 

@@ -25,9 +25,9 @@
 #include "net/ip.h"
 #include "net/mac.h"
 
-#define PLAN_NAME_SIZE      64 /* host names and physical networks, with the final NUL */
-#define PLAN_PORT_ADDRS     32 /* fixed IPs and allowed address pairs of a port */
-#define PLAN_IFACE_ADDRS    16 /* addresses of one router interface */
+#define PLAN_NAME_SIZE 64 /* host names and physical networks, with the final NUL */
+#define PLAN_PORT_ADDRS 32 /* fixed IPs and allowed address pairs of a port */
+#define PLAN_IFACE_ADDRS 16 /* addresses of one router interface */
 
 enum plan_table {
 	PLAN_HOST,
@@ -39,8 +39,8 @@ enum plan_table {
 	PLAN_NEIGHBOUR,
 	PLAN_FLOOD,
 	PLAN_SUBNET,
-	PLAN_INTERFACE,
 	PLAN_ROUTE,
+	PLAN_INTERFACE, /* last: it opens the way to the routes, and closes it first */
 };
 #define PLAN_N_TABLES 11
 
@@ -223,6 +223,8 @@ static inline struct plan_record plan_record_init(enum plan_table table)
 const char *plan_table_name(enum plan_table table); /* "fdb" */
 uint32_t plan_record_key_size(enum plan_table table); /* bytes at the start of the record's struct */
 uint32_t plan_record_size(enum plan_table table); /* bytes of the whole struct */
+/* Brings the lists of a record into their one form: sorted, nothing twice, unused ones zero. */
+void plan_record_normalize(struct plan_record *r);
 bool plan_record_same_key(const struct plan_record *a, const struct plan_record *b);
 bool plan_record_equal(const struct plan_record *a, const struct plan_record *b);
 /* Total order: table, then key field by field (numbers as numbers). */
@@ -230,8 +232,11 @@ int plan_record_cmp(const struct plan_record *a, const struct plan_record *b);
 
 /*
  * Canonical text: "TABLE field=value ...", key fields first, on one line without the newline.
- * Fields that are zero, empty or the default are left out. Parsing refuses unknown and repeated
- * fields, and says which token is wrong.
+ * Fields that are zero, empty or the default are left out (up and security default to yes).
+ * Parsing refuses unknown and repeated fields, and says which token is wrong; a token that begins
+ * with '#' ends the line. Lists have commas: an interface's "addrs=10.0.1.1/24", a port's
+ * "addrs=10.0.1.5,10.0.9.0/24@00:00:5e:00:01:07" with the MAC where it is not the port's own.
+ * Blanks, commas, '%' and '#' in names are written as %20.
  */
 struct err;
 #include <utstring.h>

@@ -39,7 +39,12 @@ typedef void (*hub_row_fn)(const struct hub_row *row, void *arg);
 typedef void (*hub_unit_fn)(const struct unit *u, void *arg);
 typedef void (*hub_json_fn)(const char *json, void *arg);
 
-/* Where the hub gets its facts and gives its reports. All calls come from the hub's thread. */
+/*
+ * Where the hub gets its facts and gives its reports. All calls come from the hub's thread. Between begin
+ * and end there is one consistent view; objects() is called from inside log() too, when a unit is entered.
+ * Texts that are handed out live until the callback returns. `ret_oldest` is the lowest position that the
+ * log still holds, or any above *ret_position when it holds none.
+ */
 struct hub_source {
 	const char *(*incarnation)(void *arg);
 	int (*begin)(void *arg, uint64_t *ret_position, uint64_t *ret_oldest, struct err *err);
@@ -55,8 +60,11 @@ struct hub_source {
 	void *arg;
 };
 
-/* `listen`: "tcp:ADDRESS:PORT". */
+/* `listen`: "tcp:ADDRESS:PORT", or "unix:PATH" in tests. */
 int hub_open(struct loop *l, const char *listen, const struct hub_source *source, struct hub **ret, struct err *err);
 struct hub *hub_close(struct hub *h); /* accepts NULL, returns NULL */
 void hub_wake(struct hub *h); /* the log has grown */
 void hub_hello_done(struct hub *h, uint64_t ticket, int r, const char *text);
+int hub_port(const struct hub *h); /* the TCP port that it listens on */
+/* For tests: how often it says that it lives, and how long an agent may be silent. */
+void hub_set_times(struct hub *h, uint64_t heartbeat_us, uint64_t silence_us);

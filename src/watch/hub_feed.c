@@ -113,14 +113,21 @@ static void send_unit_name(struct conn *c, enum message_kind kind, const struct 
 	c->open_frame = true;
 }
 
-/* Sends what the unit holds in the view. It may wait whole, whatever its size, but nothing much behind it. */
-static void send_unit(struct conn *c, const struct unit *u)
+/*
+ * Sends what the unit holds in the view. It may wait whole, whatever its size, but nothing much behind it:
+ * not a second one either, once the first is beyond the usual limit; but for the units of one snapshot.
+ */
+static void send_unit(struct conn *c, const struct unit *u, bool snapshot)
 {
 	const struct hub_source *source = c->hub->source;
+	bool whole = snapshot || stream_backlog(c->stream) < HUB_MAX_BACKLOG;
 
-	stream_limit_backlog(c->stream, NO_LIMIT);
+	if (whole)
+		stream_limit_backlog(c->stream, NO_LIMIT);
 	if (source->objects(source->arg, u, on_object, c) < 0)
 		c->broken = true;
+	if (!whole)
+		return;
 	c->limit = stream_backlog(c->stream) + HUB_MAX_BACKLOG;
 	stream_limit_backlog(c->stream, c->limit);
 }
@@ -189,7 +196,7 @@ static void row_of_host(struct pass *p, const struct hub_row *row)
 		s = subscribe(c, &row->unit);
 		s->batch = h->batch;
 		send_unit_name(c, MESSAGE_ENTER, &row->unit);
-		send_unit(c, &row->unit);
+		send_unit(c, &row->unit, false);
 		return;
 	}
 	s = find_sub(c, &row->unit);
@@ -292,7 +299,7 @@ static int snapshot(struct conn *c, uint64_t position)
 	if (r < 0)
 		return r;
 	HASH_ITER (hh, c->subs, s, tmp)
-		send_unit(c, &s->unit);
+		send_unit(c, &s->unit, true);
 	send_frame(c, position, "", true);
 	return 0;
 }

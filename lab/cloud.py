@@ -287,9 +287,24 @@ class Lab:
         h = self.host(host)
         return Capture(h.need(), h.name, h.data["uplinks"][0], **kw)
 
+    def capture_vm(self, name, filter=""):
+        return Capture(self.vm(name).need(), name, "eth0", filter)
+
     def agent(self, host, *words):
         """What `neutrino-agent WORDS` says on a host."""
         return self.host(host).need().run(self.program("neutrino-agent"), *words)
+
+    def counters(self, host):
+        """{"drop_spoof_ip": 4, ...} of the host's datapath."""
+        rows = [line.split() for line in self.agent(host, "counters").splitlines()]
+        return {row[0]: int(row[1]) for row in rows if len(row) >= 2 and row[1].isdigit()}
+
+    def dvr_mac(self, host):
+        """The source MAC of frames that this host has routed: its plan says."""
+        for line in self.agent(host, "plan", "show").splitlines():
+            if line.startswith("host "):
+                return dict(w.split("=", 1) for w in line.split()[1:] if "=" in w)["dvr_mac"]
+        raise LabError(f"the plan of {host} has no host line")
 
     def offloads(self, on):
         """Large packets and left-out checksums on the underlay, or a plain wire."""

@@ -63,6 +63,15 @@ class Space:
     def spawn(self, *argv, log=None):
         return spawn((self.enter(), argv), log=log)
 
+    def enter_thread(self):
+        """Puts the calling thread into this network namespace: for one that ends soon."""
+        fd = os.open(f"/proc/{self.holder.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if _libc.setns(fd, CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), "setns")
+        finally:
+            os.close(fd)
+
     def socket(self, *args):
         """A socket that lives in this network namespace, for use from here.
 
@@ -71,12 +80,7 @@ class Space:
 
         def make():
             try:
-                fd = os.open(f"/proc/{self.holder.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    if _libc.setns(fd, CLONE_NEWNET) != 0:
-                        raise OSError(ctypes.get_errno(), "setns")
-                finally:
-                    os.close(fd)
+                self.enter_thread()
                 result.append(socket.socket(*args))
             except OSError as e:
                 result.append(e)

@@ -12,6 +12,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE))
 
 from lab import Lab  # noqa: E402
+from fabric import Fabric  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("NEUTRINO_BUILD", SOURCE / "build")).resolve()
 
@@ -27,3 +28,22 @@ def bare():
     lab.up(2, services=False)
     yield lab
     lab.down()
+
+
+@pytest.fixture(scope="module")
+def fabric():
+    """Two computes, networks blue and green behind one distributed router, VMs of both on both."""
+    lab = Lab(lab_name("f"), BUILD)
+    lab.up(2)
+    try:
+        yield Fabric(lab)
+    finally:
+        lab.down()
+
+
+@pytest.fixture
+def watched(fabric):
+    """The fabric, with every uplink captured; what must hold in every test is asked at its end."""
+    with fabric.watch():
+        yield fabric
+        fabric.check_invariants()

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A host knows what its VMs need, and nothing else; VMs come, go and move."""
+
+import pytest
+
+from lab.base import until
+from lab.traffic import Stream, ping
+
+
+def tables(lab, host):
+    """How many records of each table the host's plan has."""
+    count = {}
+    for line in lab.agent(host, "plan", "show").splitlines():
+        if line.strip() and not line.startswith("#"):
+            table = line.split()[0]
+            count[table] = count.get(table, 0) + 1
+    return count
+
+
+def test_a_host_without_vms_knows_nothing(watched):
+    assert set(tables(watched.lab, "network")) <= {"host"}
+
+
+def test_a_host_knows_the_routers_networks_and_the_peers(watched):
+    plan = tables(watched.lab, "compute1")
+    assert (plan["segment"], plan["interface"], plan["port"], plan["peer"], plan["neighbour"] >= 4) == (2, 2, 2, 1, True)
+
+
+def test_router_goes_with_the_last_vm_and_comes_with_the_first(watched):
+    lab = watched.lab
+    watched.sees(watched.blue1, watched.green2.ip, 1)
+    lab.stop("green2")
+    assert tables(lab, "compute2")["interface"] == 2, "blue2 still needs the router"
+    lab.stop("blue2")
+    until("compute2 forgets the router", lambda: set(tables(lab, "compute2")) <= {"host"}, 10)
+    until("compute1 forgets the peer", lambda: "peer" not in tables(lab, "compute1"), 10)
+    lab.boot("green2", "green", "compute2")
+    assert tables(lab, "compute2")["interface"] == 2
+    watched.remember_places()
+    watched.sees(watched.blue1, watched.green2.ip, 3)
+    lab.boot("blue2", "blue", "compute2")
+    watched.remember_places()
+    watched.sees(watched.green1, watched.blue2.ip, 3)
+
+
+def test_a_vm_moves_and_is_reached_there(watched):
+    lab = watched.lab
+    try:
+        lab.move("green2", "compute1")
+        watched.remember_places()
+        assert watched.green2.hostname == "compute1"
+        watched.captures["compute1"].clear()
+        for vm in ("blue1", "green1", "blue2"):
+            watched.sees(getattr(watched, vm), watched.green2.ip, 3)
+        assert {f.inner.ip_src for f in watched.tenant("compute1")} == {watched.blue2.ip, watched.green2.ip}
+    finally:
+        lab.move("green2", "compute2")
+        watched.remember_places()
+    watched.sees(watched.blue1, watched.green2.ip, 3)
+
+
+def test_others_lose_nothing_while_a_vm_moves(watched):
+    with Stream(watched.blue1, watched.blue2) as there, Stream(watched.green1, watched.blue2, port=7002) as routed:
+        there.until_more(200)
+        watched.lab.move("green2", "compute1")
+        watched.lab.move("green2", "compute2")
+        watched.remember_places()
+        there.until_more(200)
+    assert there.lost() == [] and routed.lost() == []
+
+
+def test_without_its_interface_a_network_is_not_routed(watched):
+    api, subnet = watched.api, watched.subnets["green"]["id"]
+    api.remove_interface(watched.router["id"], subnet)
+    try:
+        for host in ("compute1", "compute2"):
+            until(f"{host} has one interface or none", lambda: tables(watched.lab, host).get("interface", 0) <= 1, 10)
+        assert ping(watched.blue1, watched.green2.ip, 2, options=["-w", "1"])[1] == 0
+        watched.sees(watched.green1, watched.green2.ip, 2)
+    finally:
+        api.add_interface(watched.router["id"], subnet)
+        port, = api.list("ports", network_id=watched.networks["green"]["id"],
+                         device_owner="network:router_interface_distributed")
+        watched.gateways["green"] = port
+    for host in ("compute1", "compute2"):
+        until(f"{host} has both", lambda: tables(watched.lab, host).get("interface", 0) == 2, 10)
+    for vm in (watched.green1, watched.green2):
+        vm.run("ip", "neigh", "flush", "all")
+    watched.sees(watched.blue1, watched.green2.ip, 2)
+
+
+@pytest.mark.parametrize("state", [False, True])
+def test_admin_state_of_a_port(watched, state):
+    watched.api.update("ports", watched.green2.data["port"], admin_state_up=state)
+    goal = 1 if state else 0
+    until(f"green2 answers {goal}",
+          lambda: ping(watched.blue1, watched.green2.ip, 1, options=["-W", "0.3"])[1] == goal, 10)

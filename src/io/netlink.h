@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * netlink: the links and routes of this network namespace (libmnl, and the only file that
+ * knows it). Requests are short and synchronous; changes come as callbacks from the loop.
+ *
+ * A watch may lose notifications when the kernel's buffer runs over: then `again` is called,
+ * and who listens must list the links anew.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+struct loop;
+struct netlink;
+
+#define NETLINK_NAME_SIZE 16 /* IFNAMSIZ */
+#define NETLINK_ALIAS_SIZE 64 /* longer ones are cut */
+
+struct netlink_link {
+	uint32_t ifindex;
+	uint32_t mtu;
+	bool up;
+	bool peer_elsewhere; /* a veth whose other end is in another namespace */
+	bool collect; /* a VXLAN device that takes tunnel metadata */
+	uint16_t udp_port; /* of a VXLAN device, host byte order */
+	char name[NETLINK_NAME_SIZE];
+	char kind[NETLINK_NAME_SIZE]; /* "veth", "tun", "vxlan"; "" for hardware */
+	char alias[NETLINK_ALIAS_SIZE];
+};
+
+struct netlink_events {
+	void (*link)(const struct netlink_link *l, bool gone, void *arg); /* new, changed, gone */
+	void (*route)(void *arg); /* some IPv4 route or address changed */
+	void (*again)(void *arg); /* notifications were lost */
+	void *arg;
+};
+
+typedef void (*netlink_link_fn)(const struct netlink_link *l, void *arg);
+
+/* Without a loop and events nothing is watched, only requests can be made. */
+int netlink_open(struct loop *loop, const struct netlink_events *events, struct netlink **ret, struct err *err);
+struct netlink *netlink_close(struct netlink *n); /* accepts NULL, returns NULL */
+void netlink_closep(struct netlink **n);
+
+int netlink_links(struct netlink *n, netlink_link_fn fn, void *arg, struct err *err);
+int netlink_link_find(struct netlink *n, const char *name, struct netlink_link *ret, struct err *err); /* -ENODEV */
+int netlink_link_delete(struct netlink *n, uint32_t ifindex, struct err *err);
+
+/* A VXLAN device without network or peers of its own: both come with each packet's metadata. Made up. */
+int netlink_vxlan_make(struct netlink *n, const char *name, const char *alias, uint16_t udp_port, struct err *err);
+int netlink_link_up(struct netlink *n, uint32_t ifindex, struct err *err);
+
+/* Where a packet to an IPv4 address (4 bytes) leaves: the device, and the router or the address itself. -ENETUNREACH.
+ */
+int netlink_route_v4(struct netlink *n, const void *to, uint32_t *ret_ifindex, void *ret_next_hop);

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * The packet side of the ebpf driver: two tc programs, and a packet's way through the plan.
+ *
+ *   VM's device ─► from_port ──► arrive ──► switch ──► route ──┐
+ *   VXLAN device ─► from_tunnel ─► arrive ──► switch            │
+ *                                               │              │
+ *                                  flood  answer│  deliver ◄───┤
+ *                                                  send    ◄───┘
+ *
+ * Written for clang 14 and kernel 6.1: no dynptr, no open-coded iterators. Rules that the
+ * kernel imposes and that are easy to break: no redirect checks sizes; a VM's VLAN tag is not
+ * in the bytes; checksums may be partial; the linear part may be short.
+ */
+#include "answer.h"
+#include "maps.h"
+#include "out.h"
+#include "packet.h"
+#include "route.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline bool source_known(__u32 number, __u32 flags, const struct eb_mac *mac, __u32 address)
+{
+	struct eb_source_wide_key wide = { .prefixlen = EB_SOURCE_BITS + 128 };
+
+	wide.source.port = number;
+	wide.source.mac = *mac;
+	if (address)
+		wide.source.addr = addr_v4(address);
+	if (bpf_map_lookup_elem(&source, &wide.source))
+		return true;
+	return address && (flags & EB_PORT_WIDE) && bpf_map_lookup_elem(&source_wide, &wide);
+}
+
+static __always_inline int read_arp(struct __sk_buff *skb, struct arp_v4 *ret)
+{
+	struct arp_v4 *arp = (void *)(long)skb->data + ETH_HLEN;
+
+	if ((void *)(arp + 1) > (void *)(long)skb->data_end)
+		return -1;
+	__builtin_memcpy(ret, arp, sizeof(*ret));
+	if (ret->htype != bpf_htons(1) || ret->ptype != bpf_htons(ETH_P_IP) || ret->hlen != 6 || ret->plen != 4)
+		return -1;
+	return 0;
+}
+
+static __always_inline bool reserved_group(const struct eb_mac *m)
+{
+	return m->b[0] == 0x01 && m->b[1] == 0x80 && m->b[2] == 0xc2 && !m->b[3] && !m->b[4] && m->b[5] < 0x10;
+}
+
+static __always_inline int to_fdb(struct __sk_buff *skb, struct way *w)
+{
+	struct eb_mac_key key = { .network = w->network, .mac = w->dst };
+	struct eb_fdb *f = bpf_map_lookup_elem(&fdb, &key);
+
+	if (!f)
+		return drop(w, DROP_UNKNOWN_MAC);
+	if (f->port)
+		return deliver(skb, w, f->port);
+	if (w->peer)
+		return drop(w, DROP_TUNNEL_REMOTE);
+	return send(skb, w, f->peer);
+}
+
+/* ARP from a port: what the plan knows is answered here, and never leaves. Positive: goes on as a frame. */
+static __always_inline int arp_from_port(struct __sk_buff *skb, struct way *w, __u32 flags)
+{
+	struct eb_neighbour_key key = { .network = w->network };
+	struct eb_neighbour *known;
+	struct arp_v4 arp;
+	struct eb_mac mac;
+	__u32 spa, tpa;
+
+	if (read_arp(skb, &arp)) {
+		w->reason = DROP_MALFORMED;
+		return -1;
+	}
+	__builtin_memcpy(&spa, arp.spa, 4);
+	__builtin_memcpy(&tpa, arp.tpa, 4);
+	if ((flags & EB_PORT_SECURITY) &&
+	    (!mac_same(&arp.sha, &w->src) || !spa || !source_known(w->port, flags, &arp.sha, spa))) {
+		w->reason = DROP_SPOOF_ARP;
+		return -1;
+	}
+	if (arp.op != bpf_htons(1))
+		return 1;
+	key.addr = addr_v4(tpa);
+	known = bpf_map_lookup_elem(&neighbour, &key);
+	if (!known || mac_same(&known->mac, &w->src))
+		return 1;
+	mac = known->mac;
+	answer_arp(skb, w, &mac);
+	return 0;
+}
+
+static __always_inline int switch_frame(struct __sk_buff *skb, struct way *w)
+{
+	struct eb_mac_key key = { .network = w->network, .mac = w->dst };
+	struct eb_interface *iface;
+
+	if (mac_group(&w->dst)) {
+		if (reserved_group(&w->dst))
+			return drop(w, DROP_RESERVED_MAC);
+		if (w->dvr)
+			return drop(w, DROP_TUNNEL_GROUP);
+		return flood_all(skb, w);
+	}
+	iface = bpf_map_lookup_elem(&interface, &key);
+	if (iface) {
+		if (w->peer)
+			return drop(w, DROP_GATEWAY_MAC);
+		return route_packet(skb, w, iface);
+	}
+	return to_fdb(skb, w);
+}
+
+/* Reads the L3 header and drops what is not carried. 0: goes on. */
+static __always_inline int read_l3(struct __sk_buff *skb, struct way *w)
+{
+	if (w->proto == bpf_htons(ETH_P_IPV6)) {
+		w->reason = DROP_IPV6;
+		return -1;
+	}
+	if (w->proto == bpf_htons(ETH_P_IP)) {
+		w->reason = DROP_MALFORMED;
+		return read_ipv4(skb, w);
+	}
+	w->reason = DROP_ETHERTYPE;
+	w->l3_len = w->seg_len = skb->len - ETH_HLEN;
+	return w->proto == bpf_htons(ETH_P_ARP) ? 0 : -1;
+}
+
+static __always_inline int port_arrives(struct __sk_buff *skb, struct way *w)
+{
+	__u32 ifindex = skb->ifindex, *number = bpf_map_lookup_elem(&device, &ifindex), flags;
+	struct eb_port *p;
+	int r;
+
+	if (!number)
+		return drop(w, DROP_PORT_UNKNOWN);
+	w->port = *number;
+	p = bpf_map_lookup_elem(&port, &w->port);
+	if (!p)
+		return drop(w, DROP_PORT_UNKNOWN);
+	w->network = p->network;
+	flags = p->flags;
+	if (!(flags & EB_PORT_UP))
+		return drop(w, DROP_PORT_DOWN);
+	if (skb->vlan_present)
+		return drop(w, DROP_VLAN_TAGGED);
+	pull(skb);
+	if (read_ethernet(skb, w))
+		return drop(w, DROP_MALFORMED);
+	if (w->proto == bpf_htons(ETH_P_8021Q) || w->proto == bpf_htons(ETH_P_8021AD))
+		return drop(w, DROP_VLAN_TAGGED);
+	if (mac_group(&w->src))
+		return drop(w, DROP_SPOOF_MAC);
+	if ((flags & EB_PORT_SECURITY) && !source_known(w->port, flags, &w->src, 0))
+		return drop(w, DROP_SPOOF_MAC);
+	if (read_l3(skb, w))
+		return drop(w, w->reason);
+	w->reason = DROP_NONE;
+	if (w->proto == bpf_htons(ETH_P_ARP)) {
+		r = arp_from_port(skb, w, flags);
+		if (r < 0)
+			return drop(w, w->reason);
+		if (!r)
+			return bpf_redirect(skb->ifindex, 0);
+	} else if ((flags & EB_PORT_SECURITY) && (!w->saddr || !source_known(w->port, flags, &w->src, w->saddr))) {
+		return drop(w, DROP_SPOOF_IP);
+	}
+	return switch_frame(skb, w);
+}
+
+/* May this peer send from this MAC on this network? */
+static __always_inline int check_tunnel_source(struct way *w)
+{
+	struct eb_mac_key key = { .network = w->network, .mac = w->src };
+	struct eb_sender_key sender_key = { .network = w->network, .host = w->peer };
+	struct eb_fdb *f = bpf_map_lookup_elem(&fdb, &key);
+	struct eb_peer *p;
+
+	if (f && (f->peer == w->peer || f->next == w->peer))
+		return DROP_NONE;
+	p = bpf_map_lookup_elem(&peer, &w->peer);
+	if (p && mac_same(&p->dvr_mac, &w->src) && bpf_map_lookup_elem(&sender, &sender_key)) {
+		w->dvr = 1;
+		return DROP_NONE;
+	}
+	if (bpf_map_lookup_elem(&interface, &key))
+		return DROP_GATEWAY_MAC;
+	return DROP_TUNNEL_SOURCE;
+}
+
+static __always_inline int read_tunnel(struct __sk_buff *skb, __u32 *id, __u32 *remote)
+{
+	struct bpf_tunnel_key key = {};
+
+	if (trace) { /* a test run cannot have tunnel metadata */
+		*id = skb->cb[EB_TRACE_CB_ID];
+		*remote = skb->cb[EB_TRACE_CB_REMOTE];
+		if (*remote)
+			return 0;
+	}
+	if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0))
+		return -1;
+	*id = key.tunnel_id;
+	*remote = bpf_htonl(key.remote_ipv4);
+	return 0;
+}
+
+static __always_inline int tunnel_arrives(struct __sk_buff *skb, struct way *w)
+{
+	struct eb_segment_key key = { .type = 1 };
+	struct eb_segment *s;
+	__u32 remote, *host;
+	int reason;
+
+	if (read_tunnel(skb, &key.id, &remote))
+		return drop(w, DROP_TUNNEL_PEER);
+	host = bpf_map_lookup_elem(&peer_address, &remote);
+	if (!host)
+		return drop(w, DROP_TUNNEL_PEER);
+	w->peer = *host;
+	s = bpf_map_lookup_elem(&segment, &key);
+	if (!s)
+		return drop(w, DROP_TUNNEL_SEGMENT);
+	w->network = s->network;
+	if (skb->vlan_present)
+		return drop(w, DROP_VLAN_TAGGED);
+	pull(skb);
+	if (read_ethernet(skb, w))
+		return drop(w, DROP_MALFORMED);
+	reason = check_tunnel_source(w);
+	if (reason)
+		return drop(w, reason);
+	if (read_l3(skb, w))
+		return drop(w, w->reason);
+	w->reason = DROP_NONE;
+	return switch_frame(skb, w);
+}
+
+SEC("tc")
+int from_port(struct __sk_buff *skb)
+{
+	__u32 len = skb->len;
+	struct way w = {};
+	int act = port_arrives(skb, &w);
+
+	count(&w, len);
+	trace_end(&w);
+	return act;
+}
+
+SEC("tc")
+int from_tunnel(struct __sk_buff *skb)
+{
+	__u32 len = skb->len;
+	struct way w = {};
+	int act = tunnel_arrives(skb, &w);
+
+	count(&w, len);
+	trace_end(&w);
+	return act;
+}

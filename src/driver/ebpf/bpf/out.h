@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/*
+ * out: the ways out of this host: deliver (the one function into a port), send (to a peer),
+ * flood. Frames are complete when they come here, but for what depends on the way out: a DVR
+ * source MAC becomes the gateway's on the way into a port.
+ */
+
+#include "packet.h"
+
+struct outer {
+	struct iphdr ip;
+	struct udphdr udp;
+	struct {
+		__u32 flags; /* 0x08: the VNI is valid */
+		__u32 vni;
+	} vxlan;
+	struct ethhdr inner;
+	__u16 unused; /* ends on a word; not sent */
+};
+#define OUTER_SIZE (sizeof(struct outer) - 2)
+
+/* The MAC that the VM takes for its gateway: by the destination address, else by the port's first one. */
+static __noinline int restore_gateway(struct __sk_buff *skb, struct way *w, const struct eb_addr *first)
+{
+	struct eb_subnet_key key = { .prefixlen = EB_SUBNET_BITS + 128 };
+	struct eb_neighbour *gateway = NULL;
+	struct ethhdr *eth;
+
+	key.network = w->network;
+	if (w->proto == bpf_htons(ETH_P_IP)) {
+		key.addr = addr_v4(w->daddr);
+		gateway = bpf_map_lookup_elem(&subnet, &key);
+	}
+	if (!gateway) {
+		__builtin_memcpy(&key.addr, first, sizeof(key.addr));
+		gateway = bpf_map_lookup_elem(&subnet, &key);
+	}
+	eth = (void *)(long)skb->data;
+	if (!gateway || (void *)(eth + 1) > (void *)(long)skb->data_end)
+		return -1;
+	__builtin_memcpy(eth->h_source, &gateway->mac, sizeof(gateway->mac));
+	return 0;
+}
+
+static __always_inline int deliver(struct __sk_buff *skb, struct way *w, __u32 number)
+{
+	struct eb_port *p = bpf_map_lookup_elem(&port, &number);
+	struct eb_addr first;
+	__u32 ifindex, flags;
+
+	if (!p)
+		return drop(w, DROP_PORT_MISSING);
+	ifindex = p->ifindex;
+	flags = p->flags;
+	if (!(flags & EB_PORT_UP))
+		return drop(w, DROP_PORT_DOWN);
+	if (!ifindex)
+		return drop(w, DROP_PORT_MISSING);
+	if (w->dvr) {
+		first = p->first;
+		if (restore_gateway(skb, w, &first))
+			return drop(w, DROP_TUNNEL_SOURCE);
+	}
+	w->verdict = VERDICT_DELIVER;
+	if (flags & EB_PORT_PEER) {
+		trace_out(EB_HOW_PEER, number, 0, 0, ifindex);
+		/* Nobody looks at the MAC again on this way: say that the frame is for who gets it. */
+		if (skb->pkt_type != PACKET_HOST)
+			bpf_skb_change_type(skb, PACKET_HOST);
+		return bpf_redirect_peer(ifindex, 0);
+	}
+	trace_out(EB_HOW_REDIRECT, number, 0, 0, ifindex);
+	return bpf_redirect(ifindex, 0);
+}
+
+static __always_inline long set_tunnel_key(struct __sk_buff *skb, __u32 tunnel, __u32 source, __u32 id)
+{
+	struct bpf_tunnel_key key = {
+		.tunnel_id = id,
+		.remote_ipv4 = bpf_ntohl(tunnel),
+		.local_ipv4 = bpf_ntohl(source),
+		.tunnel_ttl = 64,
+	};
+
+	return bpf_skb_set_tunnel_key(skb, &key, sizeof(key), BPF_F_ZERO_CSUM_TX | BPF_F_DONT_FRAGMENT);
+}
+
+static __always_inline __u16 ip_checksum(const struct iphdr *ip)
+{
+	__u32 sum = bpf_csum_diff(NULL, 0, (__be32 *)ip, sizeof(*ip), 0);
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+/*
+ * Pushes the outer header here and hands the packet to the underlay's next hop; the kernel
+ * resolves that one and keeps the first packets meanwhile. FIXED_GSO: segments keep their size
+ * (the network's MTU leaves room), and UDP super-packets pass.
+ */
+static __noinline int send_by_hand(struct __sk_buff *skb, struct way *w, const struct eb_peer *to, __u32 source,
+				   __u32 id)
+{
+	const __u64 flags = BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
+			    BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_FIXED_GSO;
+	struct bpf_redir_neigh nh = { .nh_family = AF_INET, .ipv4_nh = to->next_hop };
+	struct outer o = {};
+	__u32 hash = bpf_get_hash_recalc(skb);
+	__u32 len = skb->len;
+
+	if (bpf_skb_load_bytes(skb, 0, &o.inner, sizeof(o.inner)))
+		return drop(w, DROP_ENCAP);
+	if (bpf_skb_adjust_room(skb, OUTER_SIZE, BPF_ADJ_ROOM_MAC, flags))
+		return drop(w, DROP_ENCAP);
+	o.ip.version = 4;
+	o.ip.ihl = 5;
+	o.ip.tos = 0;
+	o.ip.tot_len = bpf_htons(len + OUTER_SIZE - ETH_HLEN);
+	o.ip.frag_off = bpf_htons(0x4000);
+	o.ip.ttl = 64;
+	o.ip.protocol = IPPROTO_UDP;
+	o.ip.saddr = source;
+	o.ip.daddr = to->tunnel;
+	o.ip.check = ip_checksum(&o.ip);
+	/* Linux's own range for tunnels is the local port range; what counts is that a flow keeps its port. */
+	o.udp.source = bpf_htons(0xc000 | ((hash ^ (hash >> 16)) & 0x3fff));
+	o.udp.dest = bpf_htons(vxlan_port);
+	o.udp.len = bpf_htons(len + OUTER_SIZE - ETH_HLEN - sizeof(o.ip));
+	o.vxlan.flags = bpf_htonl(0x08000000);
+	o.vxlan.vni = bpf_htonl(id << 8);
+	if (bpf_skb_store_bytes(skb, ETH_HLEN, &o, OUTER_SIZE, 0))
+		return drop(w, DROP_ENCAP);
+	w->verdict = VERDICT_SEND;
+	return bpf_redirect_neigh(to->ifindex, &nh, sizeof(nh), 0);
+}
+
+static __always_inline int send(struct __sk_buff *skb, struct way *w, __u32 host)
+{
+	__u32 zero = EB_CONFIG_KEY, network_number = w->network;
+	struct eb_network *n = bpf_map_lookup_elem(&network, &network_number);
+	struct eb_peer *p = bpf_map_lookup_elem(&peer, &host), to;
+	struct eb_config *c = bpf_map_lookup_elem(&config, &zero);
+	__u32 id, vxlan;
+
+	if (!n)
+		return drop(w, DROP_TUNNEL_SEGMENT);
+	if (!p || !c)
+		return drop(w, DROP_TUNNEL_PEER);
+	if (w->seg_len > n->mtu)
+		return drop(w, DROP_TOO_BIG);
+	to = *p;
+	id = n->id;
+	vxlan = c->vxlan;
+	/* adjust_room takes IP only */
+	if (by_hand && to.ifindex && w->proto == bpf_htons(ETH_P_IP)) {
+		trace_out(EB_HOW_HAND, 0, host, id, to.ifindex);
+		return send_by_hand(skb, w, &to, c->tunnel, id);
+	}
+	if (set_tunnel_key(skb, to.tunnel, c->tunnel, id))
+		return drop(w, DROP_ENCAP);
+	trace_out(EB_HOW_DEVICE, 0, host, id, vxlan);
+	w->verdict = VERDICT_SEND;
+	return bpf_redirect(vxlan, 0);
+}
+
+struct flood_way {
+	struct __sk_buff *skb;
+	__u32 network;
+	__u32 from; /* the port that sent it */
+	__u32 tunnel; /* copies to peers too */
+	__u32 id;
+	__u32 source;
+	__u32 vxlan;
+};
+
+static long flood_one(__u32 i, void *arg)
+{
+	struct flood_way *f = arg;
+	struct eb_flood_key key = { .network = f->network, .slot = i + 1 };
+	struct eb_flood *slot = bpf_map_lookup_elem(&flood, &key);
+	__u32 number;
+
+	if (!slot)
+		return 0;
+	if (slot->port) {
+		struct eb_port *p;
+		__u32 ifindex;
+
+		number = slot->port;
+		p = bpf_map_lookup_elem(&port, &number);
+		if (number == f->from || !p || !p->ifindex || !(p->flags & EB_PORT_UP))
+			return 0;
+		ifindex = p->ifindex;
+		trace_out(EB_HOW_REDIRECT, number, 0, 0, ifindex);
+		bpf_clone_redirect(f->skb, ifindex, 0);
+	} else if (f->tunnel) {
+		struct eb_peer *p;
+
+		number = slot->peer;
+		p = bpf_map_lookup_elem(&peer, &number);
+		if (!p || set_tunnel_key(f->skb, p->tunnel, f->source, f->id))
+			return 0;
+		trace_out(EB_HOW_DEVICE, 0, number, f->id, f->vxlan);
+		bpf_clone_redirect(f->skb, f->vxlan, 0);
+	}
+	return 0;
+}
+
+/* Copies to every port of the network here and, for frames from here, to the peers that have it. */
+static __always_inline int flood_all(struct __sk_buff *skb, struct way *w)
+{
+	__u32 zero = EB_CONFIG_KEY, network_number = w->network;
+	struct eb_flood_key key = { .network = network_number };
+	struct eb_network *n = bpf_map_lookup_elem(&network, &network_number);
+	struct eb_config *c = bpf_map_lookup_elem(&config, &zero);
+	struct eb_flood *head = bpf_map_lookup_elem(&flood, &key);
+	struct flood_way f = { .skb = skb, .network = network_number, .from = w->port };
+
+	w->verdict = VERDICT_FLOOD;
+	if (!head)
+		return TC_ACT_SHOT;
+	if (n && c && w->port && w->seg_len <= n->mtu) {
+		f.tunnel = 1;
+		f.id = n->id;
+		f.source = c->tunnel;
+		f.vxlan = c->vxlan;
+	}
+	bpf_loop(head->count < EB_FLOOD_MAX ? head->count : EB_FLOOD_MAX, flood_one, &f, 0);
+	return TC_ACT_SHOT;
+}

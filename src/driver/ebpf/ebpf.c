@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "driver/ebpf/ebpf.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "driver/ebpf/neutrino.skel.h"
+#include "driver/ebpf/pins.h"
+#include "io/loop.h"
+#include "plan/verdict_names.h"
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char text[512];
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(text, sizeof(text), format, args);
+	text[strcspn(text, "\n")] = '\0';
+	log_warn("%s", text);
+	return 0;
+}
+
+void ebpf_event(struct driver *d, uint32_t port, enum driver_port_state state, const char *text)
+{
+	struct port_event *e;
+
+	d->queue = xrealloc(d->queue, (d->n_queue + 1) * sizeof(*d->queue));
+	e = &d->queue[d->n_queue++];
+	e->port = port;
+	e->state = state;
+	snprintf(e->text, sizeof(e->text), "%s", text);
+	loop_idle_arm(d->idle);
+}
+
+static void fail(struct driver *d, const struct plan_record *r, int error)
+{
+	struct driver_failure *f;
+
+	d->failures = xrealloc(d->failures, (d->n_failures + 1) * sizeof(*d->failures));
+	f = &d->failures[d->n_failures++];
+	memset(f, 0, sizeof(*f));
+	f->record = *r;
+	f->r = error;
+	snprintf(f->text, sizeof(f->text), "%s",
+		 error == -E2BIG || error == -ENOSPC ? "the datapath's table is full" : strerror(-error));
+}
+
+/* Events and answers are given here, never from inside a call. */
+static void on_idle(void *arg)
+{
+	struct driver *d = arg;
+	struct port_event *queue = take(&d->queue);
+	struct driver_failure *failures = take(&d->failures);
+	size_t n_queue = d->n_queue, n_failures = d->n_failures;
+	driver_done done = take(&d->done);
+
+	d->n_queue = d->n_failures = 0;
+	for (size_t i = 0; i < n_queue; i++)
+		if (d->events.port)
+			d->events.port(queue[i].port, queue[i].state, queue[i].text, d->events.arg);
+	free(queue);
+	if (done)
+		done(failures, n_failures, d->done_arg);
+	free(failures);
+}
+
+static void on_link(const struct netlink_link *l, bool gone, void *arg)
+{
+	struct driver *d = arg;
+
+	if (gone && l->ifindex == d->vxlan) {
+		log_err("%s was removed by somebody else", EBPF_DEVICE);
+		if (d->events.lost)
+			d->events.lost(d->events.arg);
+		return;
+	}
+	port_link(d, l, gone);
+	loop_idle_arm(d->reroute);
+}
+
+static void on_route(void *arg)
+{
+	loop_idle_arm(((struct driver *)arg)->reroute);
+}
+
+static void on_again(void *arg)
+{
+	port_relist(arg);
+	on_route(arg);
+}
+
+static void on_reroute(void *arg)
+{
+	ways_refresh(arg);
+}
+
+static int find_maps(struct driver *d, struct err *err)
+{
+	for (int t = 0; t < TABLE_COUNT; t++) {
+		d->fds.fd[t] = bpf_object__find_map_fd_by_name(d->bpf->obj, table_name(t));
+		if (d->fds.fd[t] < 0)
+			return err_errno(err, d->fds.fd[t], "map %s", table_name(t));
+	}
+	return 0;
+}
+
+static int load(struct driver *d, struct err *err)
+{
+	_cleanup_(freep) char *dir = xasprintf("%s/%s", d->pin_dir, EB_LAYOUT);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = dir);
+	int r = pins_make(d->pin_dir, dir, err);
+
+	if (r < 0)
+		return r;
+	libbpf_set_print(quiet);
+	d->bpf = neutrino_bpf__open_opts(&opts);
+	if (!d->bpf)
+		return err_errno(err, -errno, "open of the BPF object");
+	d->bpf->rodata->trace = d->config.trace;
+	d->bpf->rodata->vxlan_port = d->config.vxlan_udp_port;
+	r = neutrino_bpf__load(d->bpf);
+	if (r < 0)
+		return err_errno(err, r, "load of the BPF programs (pins: %s)", dir);
+	return find_maps(d, err);
+}
+
+static void driver_close(struct driver *d)
+{
+	if (!d)
+		return;
+	loop_source_free(d->idle);
+	loop_source_free(d->reroute);
+	netlink_close(d->netlink);
+	neutrino_bpf__destroy(d->bpf);
+	plan_free(d->plan);
+	cells_fini(&d->cells);
+	floods_fini(&d->floods);
+	index_fini(&d->routers);
+	ports_fini(d);
+	ways_fini(d);
+	free(d->queue);
+	free(d->failures);
+	free(d->pin_dir);
+	free(d);
+}
+
+static void driver_closep(struct driver **d)
+{
+	driver_close(*d);
+}
+
+static int driver_open(const struct driver_config *config, struct loop *loop, const struct driver_events *events,
+		       struct driver **ret, struct err *err)
+{
+	_cleanup_(driver_closep) struct driver *d = xcalloc(1, sizeof(*d));
+	struct netlink_events watch = { on_link, on_route, on_again, d };
+	int r;
+
+	d->config = *config;
+	d->pin_dir = xstrdup(config->pin_dir);
+	d->loop = loop;
+	if (events)
+		d->events = *events;
+	d->plan = plan_new();
+	d->idle = loop_idle(loop, on_idle, d);
+	d->reroute = loop_idle(loop, on_reroute, d);
+	r = load(d, err);
+	if (r < 0)
+		return r;
+	d->cells.live = &d->fds;
+	r = netlink_open(loop, &watch, &d->netlink, err);
+	if (r < 0)
+		return r;
+	r = ports_open(d, err);
+	if (r < 0)
+		return r;
+	*ret = take(&d);
+	return 0;
+}
+
+static int put_all(struct driver *d, const struct rows *rows, size_t *ret_n)
+{
+	int r = 0;
+
+	for (*ret_n = 0; *ret_n < rows->n; ++*ret_n) {
+		const struct row *row = &rows->items[*ret_n];
+
+		r = cells_put(&d->cells, row->table, row->key, row->value);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int del_first(struct driver *d, const struct rows *rows, size_t n)
+{
+	int ret = 0, r;
+
+	while (n--) {
+		r = cells_del(&d->cells, rows->items[n].table, rows->items[n].key);
+		ret = r < 0 ? r : ret;
+	}
+	return ret;
+}
+
+int ebpf_remake(struct driver *d, const struct rows *was, const struct rows *now)
+{
+	size_t n, back;
+	int r = put_all(d, now, &n);
+
+	if (r >= 0)
+		return del_first(d, was, was->n);
+	del_first(d, now, n);
+	/* values that were overwritten */
+	put_all(d, was, &back);
+	del_first(d, was, back);
+	return r;
+}
+
+static int make_flood(struct driver *d, const struct plan_record *r)
+{
+	struct flood_target t = { 0 };
+
+	if (r->table == PLAN_PORT) {
+		t.port = r->port.key.port;
+		return flood_add(d, r->port.network, &t);
+	}
+	if (r->table == PLAN_FLOOD) {
+		t.peer = r->flood.key.host;
+		return flood_add(d, r->flood.key.network, &t);
+	}
+	return 0;
+}
+
+static int unmake_flood(struct driver *d, const struct plan_record *r)
+{
+	struct flood_target t = { 0 };
+
+	if (r->table == PLAN_PORT) {
+		t.port = r->port.key.port;
+		return flood_del(d, r->port.network, &t);
+	}
+	if (r->table == PLAN_FLOOD) {
+		t.peer = r->flood.key.host;
+		return flood_del(d, r->flood.key.network, &t);
+	}
+	return 0;
+}
+
+/* What the driver keeps beside the entries for this record. */
+static void context_add(struct driver *d, const struct plan_record *r)
+{
+	if (r->table == PLAN_PEER)
+		way_add(d, &r->peer);
+	else if (r->table == PLAN_PORT)
+		port_add(d, r);
+}
+
+static void context_del(struct driver *d, const struct plan_record *r)
+{
+	if (r->table == PLAN_PEER)
+		way_del(d, r->peer.key.host);
+	else if (r->table == PLAN_PORT)
+		port_del(d, r->port.key.port);
+}
+
+int ebpf_make(struct driver *d, const struct plan_record *r)
+{
+	struct rows rows = { 0 };
+	size_t n;
+	int ret;
+
+	context_add(d, r);
+	rows_of(d, r, &rows);
+	ret = put_all(d, &rows, &n);
+	if (ret >= 0)
+		ret = make_flood(d, r);
+	if (ret < 0) {
+		del_first(d, &rows, n);
+		context_del(d, r);
+	} else {
+		index_add(&d->routers, r);
+		plan_set(d->plan, r);
+		if (r->table == PLAN_PORT)
+			port_attach(d, port_find(d, r->port.key.port));
+	}
+	rows_fini(&rows);
+	return ret;
+}
+
+int ebpf_unmake(struct driver *d, const struct plan_record *r)
+{
+	struct plan_record copy = *r; /* it may be the plan's own */
+	struct rows rows = { 0 };
+	int ret, r2;
+
+	index_del(&d->routers, &copy);
+	rows_of(d, &copy, &rows);
+	ret = unmake_flood(d, &copy);
+	r2 = del_first(d, &rows, rows.n);
+	context_del(d, &copy);
+	plan_del(d->plan, &copy);
+	rows_fini(&rows);
+	return ret < 0 ? ret : r2;
+}
+
+/* An update keeps its entries where the key stays, so that no packet finds none. */
+static int update(struct driver *d, const struct plan_record *old, const struct plan_record *r)
+{
+	struct plan_record before = *old;
+	struct rows was = { 0 }, now = { 0 };
+	int ret;
+
+	index_del(&d->routers, &before);
+	rows_of(d, &before, &was);
+	context_add(d, r);
+	rows_of(d, r, &now);
+	ret = ebpf_remake(d, &was, &now);
+	if (ret >= 0 && r->table == PLAN_PORT && before.port.network != r->port.network) {
+		unmake_flood(d, &before);
+		ret = make_flood(d, r);
+	}
+	if (ret < 0) {
+		context_add(d, &before);
+		index_add(&d->routers, &before);
+	} else {
+		index_add(&d->routers, r);
+		plan_set(d->plan, r);
+	}
+	rows_fini(&was);
+	rows_fini(&now);
+	return ret;
+}
+
+static void finish(struct driver *d, driver_done done, void *arg)
+{
+	d->done = done;
+	d->done_arg = arg;
+	loop_idle_arm(d->idle);
+}
+
+static void driver_apply(struct driver *d, const struct plan_changes *changes, driver_done done, void *arg)
+{
+	for (size_t i = 0; i < changes->n; i++) {
+		const struct plan_change *c = &changes->items[i];
+		const struct plan_record *old = plan_find(d->plan, &c->record);
+		int r = 0;
+
+		if (c->op == PLAN_DELETE)
+			r = old ? ebpf_unmake(d, old) : 0;
+		else
+			r = old ? update(d, old, &c->record) : ebpf_make(d, &c->record);
+		if (r < 0)
+			fail(d, &c->record, r);
+	}
+	finish(d, done, arg);
+}
+
+static void add_context(const struct plan_record *r, void *arg)
+{
+	context_add(arg, r);
+}
+
+/* Ports and peers of an earlier plan. */
+static void drop_contexts(struct driver *d, const struct plan *plan)
+{
+	struct plan_record key = PLAN_RECORD(PLAN_PORT);
+	struct port_device *p, *ptmp;
+	struct peer_way *w, *wtmp;
+
+	HASH_ITER (hh, d->ports, p, ptmp) {
+		key.port.key.port = p->port;
+		if (!plan_find(plan, &key))
+			port_del(d, p->port);
+	}
+	key = PLAN_RECORD(PLAN_PEER);
+	HASH_ITER (hh, d->ways, w, wtmp) {
+		key.peer.key.host = w->host;
+		if (!plan_find(plan, &key))
+			way_del(d, w->host);
+	}
+}
+
+/* After a sync that was refused somewhere: the records whose entries are not there go out again, one by one. */
+struct recheck {
+	struct driver *d;
+	int r;
+	struct plan_record *failed;
+	size_t n;
+};
+
+static void recheck(const struct plan_record *r, void *arg)
+{
+	struct recheck *c = arg;
+	struct rows rows = { 0 };
+	uint8_t value[CELL_VALUE_SIZE];
+	bool missing = false;
+
+	index_del(&c->d->routers, r);
+	rows_of(c->d, r, &rows);
+	index_add(&c->d->routers, r);
+	for (size_t i = 0; i < rows.n && !missing; i++)
+		missing = bpf_map_lookup_elem(c->d->fds.fd[rows.items[i].table], rows.items[i].key, value);
+	if (r->table == PLAN_FLOOD) {
+		struct flood_target t = { .peer = r->flood.key.host };
+
+		missing = !flood_has(&c->d->floods, r->flood.key.network, &t);
+	}
+	rows_fini(&rows);
+	if (!missing)
+		return;
+	c->failed = xrealloc(c->failed, (c->n + 1) * sizeof(*c->failed));
+	c->failed[c->n++] = *r;
+}
+
+static void isolate(struct driver *d, int error)
+{
+	struct recheck c = { .d = d, .r = error };
+
+	for (int t = 0; t < PLAN_N_TABLES; t++)
+		plan_each(d->plan, t, recheck, &c);
+	for (size_t i = 0; i < c.n; i++) {
+		fail(d, &c.failed[i], error);
+		ebpf_unmake(d, &c.failed[i]);
+	}
+	free(c.failed);
+}
+
+static void fail_all(struct driver *d, int r)
+{
+	struct plan_record host = PLAN_RECORD(PLAN_HOST);
+
+	fail(d, &host, r);
+}
+
+static void driver_sync(struct driver *d, const struct plan *plan, driver_done done, void *arg)
+{
+	struct err err = { 0 };
+	int r = tunnel_open(d, &err);
+
+	if (r < 0) {
+		log_err("%s", err.text);
+		fail_all(d, r);
+		return finish(d, done, arg);
+	}
+	drop_contexts(d, plan);
+	for (int t = 0; t < PLAN_N_TABLES; t++)
+		plan_each(plan, t, add_context, d);
+	r = sync_maps(d, plan);
+	plan_free(d->plan);
+	d->plan = plan_copy(plan);
+	if (r < 0)
+		isolate(d, r);
+	r = attach(d->vxlan, bpf_program__fd(d->bpf->progs.from_tunnel));
+	if (r < 0) {
+		log_err("%s: attach: %s", EBPF_DEVICE, strerror(-r));
+		fail_all(d, r);
+	}
+	d->synced = true;
+	ports_attach(d);
+	ports_detach_strays(d);
+	pins_drop_others(d->pin_dir, EB_LAYOUT);
+	finish(d, done, arg);
+}
+
+static int driver_audit_call(struct driver *d, const struct plan *plan, driver_audit fn, void *arg, struct err *err)
+{
+	return audit_maps(d, plan, fn, arg, err);
+}
+
+static struct driver_counter sum(const struct bpf_map *map, uint32_t index, const char *name)
+{
+	int n = libbpf_num_possible_cpus();
+	_cleanup_(freep) struct eb_counter *values = xcalloc((size_t)(n < 1 ? 1 : n), sizeof(*values));
+	struct driver_counter c = { .name = name };
+
+	if (n > 0 && !bpf_map_lookup_elem(bpf_map__fd(map), &index, values))
+		for (int i = 0; i < n; i++) {
+			c.packets += values[i].packets;
+			c.bytes += values[i].bytes;
+		}
+	return c;
+}
+
+static size_t driver_counters(struct driver *d, struct driver_counter *ret, size_t max)
+{
+	size_t n = 0;
+
+	for (uint32_t i = VERDICT_DROP + 1; i < VERDICT_COUNT; i++, n++)
+		if (n < max)
+			ret[n] = sum(d->bpf->maps.verdicts, i, verdict_counter(i, DROP_NONE));
+	for (uint32_t i = DROP_NONE + 1; i < DROP_COUNT; i++, n++)
+		if (n < max)
+			ret[n] = sum(d->bpf->maps.drops, i, verdict_counter(VERDICT_DROP, i));
+	return n;
+}
+
+static void detach_one(const struct netlink_link *l, void *arg)
+{
+	(void)arg;
+	if (!strncmp(l->name, "tap", 3))
+		detach(l->ifindex);
+}
+
+static int driver_cleanup(const struct driver_config *config, struct err *err)
+{
+	_cleanup_(netlink_closep) struct netlink *n = NULL;
+	struct netlink_link l;
+	int r = netlink_open(NULL, NULL, &n, err);
+
+	if (r < 0)
+		return r;
+	r = netlink_links(n, detach_one, NULL, err);
+	if (r < 0)
+		return r;
+	if (!netlink_link_find(n, EBPF_DEVICE, &l, NULL) && !strcmp(l.alias, EBPF_ALIAS)) {
+		r = netlink_link_delete(n, l.ifindex, err);
+		if (r < 0)
+			return r;
+	}
+	return pins_remove(config->pin_dir, err);
+}
+
+const struct driver_ops driver_ebpf = {
+	.name = "ebpf",
+	.vif_type = "tap",
+	.open = driver_open,
+	.close = driver_close,
+	.cleanup = driver_cleanup,
+	.sync = driver_sync,
+	.apply = driver_apply,
+	.audit = driver_audit_call,
+	.counters = driver_counters,
+};

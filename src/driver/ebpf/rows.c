@@ -146,8 +146,8 @@ static void rows_port(const struct driver *d, const struct plan_port *p, struct 
 	row(rows, TABLE_source, &key, &one);
 	for (size_t i = 0; i < p->n_addrs; i++)
 		rows_source(p, &p->addrs[i], rows, &value.flags);
-	for (size_t i = 0; i < p->n_addrs && !value.first.w[3]; i++)
-		if (p->addrs[i].prefix.len == 128)
+	for (size_t i = p->n_addrs; i-- > 0;)
+		if (mac_equal(&p->addrs[i].mac, &p->mac))
 			value.first = addr(&p->addrs[i].prefix.addr);
 	value.flags |= (p->up ? EB_PORT_UP : 0) | (p->security ? EB_PORT_SECURITY : 0);
 	if (dev && dev->ifindex) {

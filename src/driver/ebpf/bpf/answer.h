@@ -112,6 +112,14 @@ struct icmp_error {
 #define ERROR_TAIL 154 /* room that adjust_room leaves: 14 + 20 + 120 */
 #define ERROR_PULL 64 /* beyond any csum_start, so that no partial checksum is left to be completed in the quote */
 
+/* RFC 1122, 3.2.2 */
+static __always_inline bool single_host(__u32 addr)
+{
+	__u32 a = bpf_ntohl(addr);
+
+	return a && a >> 24 != 127 && a >> 28 < 0xe;
+}
+
 /*
  * Turns the packet into an ICMP error to its sender, from the address of the interface it came
  * in by. It is built on the stack and replaces the packet: shrinking the packet in place would
@@ -125,8 +133,9 @@ static __noinline int answer_error(struct __sk_buff *skb, struct way *w, __u32 s
 	__u32 sum;
 
 	/* Never about an error, a later fragment, or to nobody. */
-	if ((w->frag & 0x1fff) || !w->saddr || w->saddr == 0xffffffff ||
-	    (w->saddr & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000))
+	if ((w->frag & 0x1fff) || !single_host(w->saddr))
+		return drop(w, w->reason);
+	if (!source || w->l3_len < w->ihl + sizeof(e.bytes))
 		return drop(w, w->reason);
 	if (w->l4 == IPPROTO_ICMP) {
 		__u8 type;
@@ -135,8 +144,6 @@ static __noinline int answer_error(struct __sk_buff *skb, struct way *w, __u32 s
 		    !(type == 0 || type == 8 || (type >= 13 && type <= 18)))
 			return drop(w, w->reason);
 	}
-	if (!source || w->l3_len < sizeof(e.quoted) + sizeof(e.bytes))
-		return drop(w, w->reason);
 	if (!may_send_error(w->port))
 		return drop(w, DROP_RATE);
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &e.quoted, sizeof(e.quoted) + sizeof(e.bytes)))
@@ -146,7 +153,7 @@ static __noinline int answer_error(struct __sk_buff *skb, struct way *w, __u32 s
 	e.eth.h_proto = bpf_htons(ETH_P_IP);
 	e.ip.version = 4;
 	e.ip.ihl = 5;
-	e.ip.tos = (w->tos & 0x1e) | 0xc0; /* internetwork control, as routers do */
+	e.ip.tos = 0xc0; /* internetwork control, as routers do */
 	e.ip.tot_len = bpf_htons(ERROR_SIZE - ETH_HLEN);
 	e.ip.ttl = 64;
 	e.ip.protocol = IPPROTO_ICMP;

@@ -42,7 +42,7 @@ static __always_inline int read_arp(struct __sk_buff *skb, struct arp_v4 *ret)
 	__builtin_memcpy(ret, arp, sizeof(*ret));
 	if (ret->htype != bpf_htons(1) || ret->ptype != bpf_htons(ETH_P_IP) || ret->hlen != 6 || ret->plen != 4)
 		return -1;
-	return 0;
+	return ret->op == bpf_htons(1) || ret->op == bpf_htons(2) ? 0 : -1;
 }
 
 static __always_inline bool reserved_group(const struct eb_mac *m)
@@ -64,34 +64,50 @@ static __always_inline int to_fdb(struct __sk_buff *skb, struct way *w)
 	return send(skb, w, f->peer);
 }
 
+/* The sender's fields of an ARP packet; a probe has no address yet. */
+static __always_inline bool arp_spoofed(struct way *w, __u32 flags, const struct arp_v4 *arp, __u32 spa)
+{
+	if (!(flags & EB_PORT_SECURITY))
+		return false;
+	if (!mac_same(&arp->sha, &w->src))
+		return true;
+	if (!spa)
+		return arp->op != bpf_htons(1);
+	return !source_known(w->port, flags, &arp->sha, spa);
+}
+
 /* ARP from a port: what the plan knows is answered here, and never leaves. Positive: goes on as a frame. */
 static __always_inline int arp_from_port(struct __sk_buff *skb, struct way *w, __u32 flags)
 {
 	struct eb_neighbour_key key = { .network = w->network };
+	struct eb_mac_key ikey = { .network = w->network };
 	struct eb_neighbour *known;
+	struct eb_interface *iface;
 	struct arp_v4 arp;
-	struct eb_mac mac;
 	__u32 spa, tpa;
 
-	if (read_arp(skb, &arp)) {
-		w->reason = DROP_MALFORMED;
+	w->reason = DROP_MALFORMED;
+	if (read_arp(skb, &arp))
 		return -1;
-	}
 	__builtin_memcpy(&spa, arp.spa, 4);
 	__builtin_memcpy(&tpa, arp.tpa, 4);
-	if ((flags & EB_PORT_SECURITY) &&
-	    (!mac_same(&arp.sha, &w->src) || !spa || !source_known(w->port, flags, &arp.sha, spa))) {
-		w->reason = DROP_SPOOF_ARP;
+	w->reason = DROP_SPOOF_ARP;
+	if (arp_spoofed(w, flags, &arp, spa))
 		return -1;
-	}
+	w->reason = DROP_NONE;
 	if (arp.op != bpf_htons(1))
 		return 1;
 	key.addr = addr_v4(tpa);
 	known = bpf_map_lookup_elem(&neighbour, &key);
 	if (!known || mac_same(&known->mac, &w->src))
 		return 1;
-	mac = known->mac;
-	answer_arp(skb, w, &mac);
+	ikey.mac = known->mac;
+	iface = bpf_map_lookup_elem(&interface, &ikey);
+	if (iface && !iface->up) {
+		w->reason = DROP_INTERFACE_DOWN;
+		return -1;
+	}
+	answer_arp(skb, w, &ikey.mac);
 	return 0;
 }
 
@@ -119,6 +135,8 @@ static __always_inline int switch_frame(struct __sk_buff *skb, struct way *w)
 /* Reads the L3 header and drops what is not carried. 0: goes on. */
 static __always_inline int read_l3(struct __sk_buff *skb, struct way *w)
 {
+	struct arp_v4 arp;
+
 	if (w->proto == bpf_htons(ETH_P_IPV6)) {
 		w->reason = DROP_IPV6;
 		return -1;
@@ -128,26 +146,75 @@ static __always_inline int read_l3(struct __sk_buff *skb, struct way *w)
 		return read_ipv4(skb, w);
 	}
 	w->reason = DROP_ETHERTYPE;
+	if (w->proto != bpf_htons(ETH_P_ARP))
+		return -1;
+	w->reason = DROP_MALFORMED;
 	w->l3_len = w->seg_len = skb->len - ETH_HLEN;
-	return w->proto == bpf_htons(ETH_P_ARP) ? 0 : -1;
+	return read_arp(skb, &arp);
+}
+
+/*
+ * May the port send from this MAC? Its own first: the one that nearly every frame has. No port
+ * may take a router's MAC of the network or a host's DVR MAC, whatever its security.
+ */
+static __always_inline bool mac_spoofed(struct way *w, __u32 flags, const struct eb_mac *own)
+{
+	struct eb_mac_key key = { .network = w->network, .mac = w->src };
+	__u32 zero = EB_CONFIG_KEY;
+	struct eb_config *c;
+
+	if (mac_same(own, &w->src))
+		return false;
+	if (mac_group(&w->src) || bpf_map_lookup_elem(&interface, &key))
+		return true;
+	key.network = 0;
+	c = bpf_map_lookup_elem(&config, &zero);
+	if (!c || mac_same(&c->dvr_mac, &w->src) || bpf_map_lookup_elem(&peer_mac, &key))
+		return true;
+	return (flags & EB_PORT_SECURITY) && !source_known(w->port, flags, &w->src, 0);
+}
+
+/* A client that has no address yet. */
+static __always_inline bool dhcp_request(struct __sk_buff *skb, struct way *w)
+{
+	__u16 ports[2];
+
+	if (w->saddr || w->daddr != 0xffffffff || w->l4 != IPPROTO_UDP || (w->frag & 0x1fff))
+		return false;
+	if (w->l3_len < w->ihl + sizeof(struct udphdr) ||
+	    bpf_skb_load_bytes(skb, ETH_HLEN + w->ihl, ports, sizeof(ports)))
+		return false;
+	return ports[0] == bpf_htons(68) && ports[1] == bpf_htons(67);
+}
+
+/* Which port, and may it send at all. Leaves what of the port is needed later. */
+static __always_inline int find_port(struct __sk_buff *skb, struct way *w, __u32 *flags, struct eb_mac *own)
+{
+	__u32 ifindex = skb->ifindex, *number = bpf_map_lookup_elem(&device, &ifindex);
+	struct eb_port *p;
+
+	w->reason = DROP_PORT_UNKNOWN;
+	if (!number)
+		return -1;
+	w->port = *number;
+	p = bpf_map_lookup_elem(&port, &w->port);
+	if (!p)
+		return -1;
+	w->network = p->network;
+	*flags = p->flags;
+	*own = p->mac;
+	w->reason = DROP_PORT_DOWN;
+	return p->flags & EB_PORT_UP ? 0 : -1;
 }
 
 static __always_inline int port_arrives(struct __sk_buff *skb, struct way *w)
 {
-	__u32 ifindex = skb->ifindex, *number = bpf_map_lookup_elem(&device, &ifindex), flags;
-	struct eb_port *p;
+	struct eb_mac own;
+	__u32 flags;
 	int r;
 
-	if (!number)
-		return drop(w, DROP_PORT_UNKNOWN);
-	w->port = *number;
-	p = bpf_map_lookup_elem(&port, &w->port);
-	if (!p)
-		return drop(w, DROP_PORT_UNKNOWN);
-	w->network = p->network;
-	flags = p->flags;
-	if (!(flags & EB_PORT_UP))
-		return drop(w, DROP_PORT_DOWN);
+	if (find_port(skb, w, &flags, &own))
+		return drop(w, w->reason);
 	if (skb->vlan_present)
 		return drop(w, DROP_VLAN_TAGGED);
 	pull(skb);
@@ -155,22 +222,21 @@ static __always_inline int port_arrives(struct __sk_buff *skb, struct way *w)
 		return drop(w, DROP_MALFORMED);
 	if (w->proto == bpf_htons(ETH_P_8021Q) || w->proto == bpf_htons(ETH_P_8021AD))
 		return drop(w, DROP_VLAN_TAGGED);
-	if (mac_group(&w->src))
-		return drop(w, DROP_SPOOF_MAC);
-	if ((flags & EB_PORT_SECURITY) && !source_known(w->port, flags, &w->src, 0))
+	if (mac_spoofed(w, flags, &own))
 		return drop(w, DROP_SPOOF_MAC);
 	if (read_l3(skb, w))
 		return drop(w, w->reason);
-	w->reason = DROP_NONE;
 	if (w->proto == bpf_htons(ETH_P_ARP)) {
 		r = arp_from_port(skb, w, flags);
 		if (r < 0)
 			return drop(w, w->reason);
 		if (!r)
 			return bpf_redirect(skb->ifindex, 0);
-	} else if ((flags & EB_PORT_SECURITY) && (!w->saddr || !source_known(w->port, flags, &w->src, w->saddr))) {
+	} else if ((flags & EB_PORT_SECURITY) && !dhcp_request(skb, w) &&
+		   (!w->saddr || !source_known(w->port, flags, &w->src, w->saddr))) {
 		return drop(w, DROP_SPOOF_IP);
 	}
+	w->reason = DROP_NONE;
 	return switch_frame(skb, w);
 }
 
@@ -228,11 +294,11 @@ static __always_inline int tunnel_arrives(struct __sk_buff *skb, struct way *w)
 	if (!s)
 		return drop(w, DROP_TUNNEL_SEGMENT);
 	w->network = s->network;
-	if (skb->vlan_present)
-		return drop(w, DROP_VLAN_TAGGED);
 	pull(skb);
 	if (read_ethernet(skb, w))
 		return drop(w, DROP_MALFORMED);
+	if (skb->vlan_present || w->proto == bpf_htons(ETH_P_8021Q) || w->proto == bpf_htons(ETH_P_8021AD))
+		return drop(w, DROP_VLAN_TAGGED);
 	reason = check_tunnel_source(w);
 	if (reason)
 		return drop(w, reason);

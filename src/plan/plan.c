@@ -227,7 +227,7 @@ int plan_parse(const char *text, struct plan **ret, struct err *err)
 
 /* ------------------------------------------------------------------ difference */
 
-void plan_diff(const struct plan *from, const struct plan *to, struct plan_changes *ret)
+void plan_diff_unordered(const struct plan *from, const struct plan *to, struct plan_changes *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	for (int i = 0; i < PLAN_N_TABLES; i++) {
@@ -243,6 +243,11 @@ void plan_diff(const struct plan *from, const struct plan *to, struct plan_chang
 				plan_changes_add(ret, PLAN_UPDATE, &n->record, old);
 		}
 	}
+}
+
+void plan_diff(const struct plan *from, const struct plan *to, struct plan_changes *ret)
+{
+	plan_diff_unordered(from, to, ret);
 	plan_changes_order(ret);
 }
 

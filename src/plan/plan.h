@@ -76,6 +76,8 @@ void plan_changes_add(struct plan_changes *c, enum plan_op op, const struct plan
 /* Puts collected changes (at most one for each key) into the order above. */
 void plan_changes_order(struct plan_changes *c);
 void plan_diff(const struct plan *from, const struct plan *to, struct plan_changes *ret); /* ordered */
+/* The same by table and in no order, one change a key: to name differences, not to apply them. */
+void plan_diff_unordered(const struct plan *from, const struct plan *to, struct plan_changes *ret);
 void plan_apply(struct plan *p, const struct plan_changes *c);
 /* One change a line: "+ fdb ...", "~ fdb ..." (new state), "- fdb ...". */
 void plan_changes_format(const struct plan_changes *c, UT_string *out);

@@ -212,7 +212,7 @@ static enum MHD_Result refuse(struct http_request *req, int status, const char *
 	char body[1024] = "";
 
 	LOG_LIMIT(log_info, 5, "http: %s: refused with %d: %s", http_peer(req), status, text);
-	s->options.refusal(status, text, body, sizeof(body));
+	s->options.refusal(req, status, text, body, sizeof(body));
 	http_answer_header(req, "Connection", "close");
 	make_response(req, status, body, strlen(body));
 	return queue(req);

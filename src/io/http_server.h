@@ -34,8 +34,8 @@ struct http_options {
 	unsigned max_per_address;
 	unsigned request_seconds; /* for head and body */
 	void (*handle)(struct http_request *req, void *arg);
-	/* Fills what a refused request is answered with, as JSON; `text` says why. */
-	void (*refusal)(int status, const char *text, char *body, size_t size);
+	/* Fills what a refused request is answered with, as JSON, and may add headers; `text` says why. */
+	void (*refusal)(struct http_request *req, int status, const char *text, char *body, size_t size);
 	void *arg;
 };
 

@@ -56,8 +56,9 @@ static void handle(struct http_request *req, void *arg)
 	}
 }
 
-static void refusal(int status, const char *text, char *body, size_t size)
+static void refusal(struct http_request *req, int status, const char *text, char *body, size_t size)
 {
+	(void)req;
 	snprintf(body, size, "%d: %s", status, text);
 }
 

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/call.h"
+#include "base/mem.h"
+#include "base/uuid.h"
+
+/* What a write waits for: the service's `done` answers it, from the writer's thread. */
+struct pending {
+	struct call *call;
+	const char *key; /* around the reply; NULL: none */
+	int status;
+};
+
+static void on_done(struct service_call *sc, void *arg)
+{
+	_cleanup_(utstring_freep) UT_string *body = NULL;
+	_cleanup_(freep) struct pending *p = arg;
+	struct jw w;
+
+	if (sc->r < 0) {
+		call_fail(p->call, &sc->err);
+		service_call_free(sc);
+		return;
+	}
+	if (p->status == 204) {
+		call_answer(p->call, 204, NULL, 0);
+		service_call_free(sc);
+		return;
+	}
+	utstring_new(body);
+	w = jw_init(body);
+	if (p->key) {
+		jw_object(&w);
+		jw_key(&w, p->key);
+	}
+	jw_raw(&w, utstring_body(sc->reply), utstring_len(sc->reply));
+	if (p->key)
+		jw_end_object(&w);
+	call_answer(p->call, p->status, utstring_body(body), utstring_len(body));
+	service_call_free(sc);
+}
+
+/* If-Match: revision_number=N. Other conditions are not ours. */
+static int read_if_match(const struct call *c, int64_t *ret, struct err *err)
+{
+	static const char name[] = "revision_number=";
+	const char *text = http_header(c->http, "If-Match");
+	int64_t n = 0;
+
+	*ret = -1;
+	if (!text || strncmp(text, name, strlen(name)) != 0)
+		return 0;
+	text += strlen(name);
+	if (!*text || strlen(text) > 18 || strspn(text, "0123456789") != strlen(text))
+		return err_set(err, ERR_BAD_REQUEST, "HTTPBadRequest", "If-Match: revision_number must be an integer.");
+	for (; *text; text++)
+		n = n * 10 + (*text - '0');
+	*ret = n;
+	return 0;
+}
+
+static void submit(struct call *c, enum service_op op, const struct resource *resource, const char *id, json_t *attrs,
+		   const char *key, int status)
+{
+	struct service_call *sc = service_call_new();
+	struct pending *p = xcalloc(1, sizeof(*p));
+	struct err err = { 0 };
+
+	sc->op = op;
+	sc->resource = resource;
+	sc->attrs = attrs;
+	sc->caller = c->caller;
+	if (id)
+		strncpy(sc->id, id, sizeof(sc->id) - 1);
+	if (read_if_match(c, &sc->if_match, &err) < 0) {
+		service_call_free(sc);
+		free(p);
+		call_fail(c, &err);
+		return;
+	}
+	*p = (struct pending) { c, key, status };
+	sc->done = on_done;
+	sc->arg = p;
+	http_suspend(c->http); /* before the writer can know of it */
+	service_submit(api_service(c->api), sc);
+}
+
+/* A page in a browser can send forms and plain text to where it may not read, but not this type. */
+static int check_content_type(const struct call *c, struct err *err)
+{
+	static const char json[] = "application/json";
+	const char *type = http_header(c->http, "Content-Type");
+
+	if (type && strncasecmp(type, json, strlen(json)) == 0 && strchr("; \t", type[strlen(json)]))
+		return 0;
+	return err_set(err, ERR_BAD_REQUEST, "HTTPBadRequest", "The request's Content-Type must be application/json.");
+}
+
+static int read_body(const struct call *c, json_t **ret, struct err *err)
+{
+	_cleanup_(json_decrefp) json_t *body = NULL;
+	size_t len;
+	const char *text = http_body(c->http, &len);
+	int r;
+
+	if (len == 0)
+		return err_set(err, ERR_BAD_REQUEST, "HTTPBadRequest", "Resource body required");
+	r = check_content_type(c, err);
+	if (r < 0)
+		return r;
+	r = json_read(text, len, &body, err);
+	if (r < 0)
+		return r;
+	if (!json_is_object(body))
+		return err_set(err, ERR_BAD_REQUEST, "HTTPBadRequest", "The request's body is not a JSON object.");
+	*ret = take(&body);
+	return 0;
+}
+
+/* The checked attributes of {"port": {...}}. */
+static int read_attributes(const struct call *c, const struct resource *resource, enum resource_op op, json_t **ret,
+			   struct err *err)
+{
+	_cleanup_(json_decrefp) json_t *body = NULL;
+	const json_t *object;
+	int r = read_body(c, &body, err);
+
+	if (r < 0)
+		return r;
+	object = json_object_get(body, resource->name);
+	if (!object && op == RESOURCE_CREATE && json_object_get(body, resource->collection))
+		return err_set(err, ERR_NOT_IMPLEMENTED, "NotImplementedError",
+			       "Several %s in one request are not served so far.", resource->collection);
+	if (!object)
+		return err_set(err, ERR_BAD_REQUEST, "HTTPBadRequest", "Unable to find '%s' in request body",
+			       resource->name);
+	return resource_check(resource, op, object, c->caller.admin, ret, err);
+}
+
+void write_create(struct call *c, const struct resource *resource)
+{
+	json_t *attrs = NULL;
+	struct err err = { 0 };
+	int r;
+
+	if (resource == &resource_agent)
+		r = err_set(&err, ERR_BAD_REQUEST, "BadRequest",
+			    "Bad agent request: agents register themselves; they cannot be created.");
+	else
+		r = read_attributes(c, resource, RESOURCE_CREATE, &attrs, &err);
+	if (r < 0) {
+		call_fail(c, &err);
+		return;
+	}
+	if (!json_object_get(attrs, "project_id"))
+		json_object_set_new(attrs, "project_id", json_string(c->caller.project_id));
+	submit(c, SERVICE_CREATE, resource, NULL, attrs, resource->name, 201);
+}
+
+void write_update(struct call *c, const struct resource *resource, const char *id)
+{
+	json_t *attrs = NULL;
+	struct err err = { 0 };
+
+	if (read_attributes(c, resource, RESOURCE_UPDATE, &attrs, &err) < 0)
+		call_fail(c, &err);
+	else
+		submit(c, SERVICE_UPDATE, resource, id, attrs, resource->name, 200);
+}
+
+void write_delete(struct call *c, const struct resource *resource, const char *id)
+{
+	submit(c, SERVICE_DELETE, resource, id, json_object(), NULL, 204);
+}
+
+static int read_id(const json_t *body, const char *name, json_t *attrs, struct err *err)
+{
+	const json_t *value = json_object_get(body, name);
+	char text[UUID_TEXT_SIZE];
+	struct uuid u;
+
+	if (!value)
+		return 0;
+	if (!json_is_string(value) || uuid_parse_text(json_string_value(value), &u) < 0)
+		return err_set(err, ERR_BAD_REQUEST, "BadRequest", "Bad router request: %s is not a valid UUID.", name);
+	json_object_set_new(attrs, name, json_string(uuid_format(&u, text)));
+	return 0;
+}
+
+static int read_interface(const struct call *c, bool add, json_t **ret, struct err *err)
+{
+	_cleanup_(json_decrefp) json_t *attrs = json_object();
+	_cleanup_(json_decrefp) json_t *body = NULL;
+	int r = read_body(c, &body, err);
+
+	if (r >= 0)
+		r = read_id(body, "subnet_id", attrs, err);
+	if (r >= 0)
+		r = read_id(body, "port_id", attrs, err);
+	if (r < 0)
+		return r;
+	if (json_object_size(attrs) == 0)
+		return err_set(err, ERR_BAD_REQUEST, "BadRequest",
+			       "Bad router request: Either subnet_id or port_id must be specified.");
+	if (add && json_object_size(attrs) == 2)
+		return err_set(err, ERR_BAD_REQUEST, "BadRequest",
+			       "Bad router request: Cannot specify both subnet-id and port-id.");
+	*ret = take(&attrs);
+	return 0;
+}
+
+void write_interface(struct call *c, enum service_op op, const char *router)
+{
+	json_t *attrs = NULL;
+	struct err err = { 0 };
+
+	if (read_interface(c, op == SERVICE_ADD_ROUTER_INTERFACE, &attrs, &err) < 0)
+		call_fail(c, &err);
+	else
+		submit(c, op, &resource_router, router, attrs, NULL, 200);
+}

@@ -197,7 +197,7 @@ static void attr_name(const char *name, char *ret, size_t size)
 {
 	size_t i;
 
-	for (i = 0; name[i] && i < size - 1; i++)
+	for (i = 0; i < size - 1 && name[i]; i++)
 		ret[i] = name[i] == '-' ? '_' : name[i];
 	ret[i] = '\0';
 }
@@ -243,14 +243,24 @@ static int exclude(struct parser *p, const struct option *o, struct err *err)
 	return 0;
 }
 
+/* "--key type=T value" is how old scripts wrote options that are known by now; the type is the table's. */
+static void skip_type(struct parser *p)
+{
+	if (p->at + 1 < p->n && strncmp(p->words[p->at], "type=", 5) == 0)
+		p->at++;
+}
+
 /* `inline_value` is what stood behind '=' (or the letter), or NULL. */
 static int known_option(struct parser *p, const struct option *o, const char *inline_value, struct err *err)
 {
-	const char *next = p->at < p->n ? p->words[p->at] : NULL, *text = inline_value;
+	const char *next, *text = inline_value;
 	json_t *value = NULL;
 	char name[128];
 	int r;
 
+	if (!inline_value && o->type != OPTION_FLAG)
+		skip_type(p);
+	next = p->at < p->n ? p->words[p->at] : NULL;
 	snprintf(name, sizeof(name), "--%s", o->name);
 	r = exclude(p, o, err);
 	if (r < 0)

@@ -82,6 +82,7 @@ static void bodies(void **state)
 		{ "net-update n1 --name n2", "{\"name\":\"n2\"}" },
 		{ "net-update n1 --tags action=clear", "{\"tags\":null}" },
 		{ "net-update n1", "{}" },
+		{ "net-update n1 --admin_state_up type=bool False", "{\"admin_state_up\":false}" },
 		{ "subnet-create n1 10.0.1.0/24",
 		  "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4}" },
 		{ "subnet-create n1 10.0.1.0/24 --no-gateway --disable-dhcp --name s",

@@ -142,14 +142,16 @@ int cli_call(struct cli *c, const char *method, const char *path, const json_t *
 
 static void add_parameter(UT_string *out, const char *key, const json_t *value)
 {
-	_cleanup_(freep) char *dump = NULL, *name = http_escape(key), *text = NULL;
+	_cleanup_(freep) char *name = http_escape(key), *dump = NULL, *text = NULL;
 
-	if (json_is_boolean(value))
+	if (!json_is_string(value) && !json_is_boolean(value) && !json_is_null(value))
+		dump = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+	if (dump)
+		text = http_escape(dump);
+	else if (json_is_boolean(value))
 		text = xstrdup(json_is_true(value) ? "True" : "False");
 	else if (json_is_string(value))
 		text = http_escape(json_string_value(value));
-	else if (!json_is_null(value))
-		text = http_escape((dump = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY)));
 	utstring_printf(out, "%s%s=%s", utstring_len(out) ? "&" : "?", name, text ? text : "");
 }
 

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/control.h"
+#include "agent/snapshot.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/loop.h"
+#include "watch/client.h"
+
+#define SAVE_AFTER_US 1000000
+#define SAVE_POSITION_US 60000000 /* when nothing but the position has changed */
+#define MAX_COUNTERS 256
+
+/*
+ *     server ─► client ─► follow ─► changes ─► apply ─► driver
+ *                  ▲         │                   │        │ devices
+ *                  │         └─► snapshot        ▼        ▼
+ *                  └──────── report ◄───────── status ◄───┘
+ */
+
+struct agent {
+	struct loop *loop;
+	struct agent_config config;
+	struct follow *follow;
+	struct apply *apply;
+	struct status *status;
+	struct client *client;
+	struct driver *driver;
+	struct driver_events driver_events;
+	struct control *control;
+	bool synced; /* the driver was given a whole plan: from then on changes */
+	bool reporting; /* the server knows the ports that we would name */
+	uint64_t told_applied;
+	uint64_t saved_position, saved_us;
+	bool save_wanted;
+	char trouble[384];
+	struct loop_source *report, *save, *heartbeat;
+};
+
+/* ---- the snapshot on disk ---- */
+
+static void save(struct agent *a)
+{
+	struct snapshot_head head = { .position = follow_position(a->follow) };
+	struct err err = { 0 };
+
+	/* In the middle of a frame the model is not what any position says: the file stays as it is. */
+	if (!follow_has_state(a->follow) || !follow_between_frames(a->follow))
+		return;
+	snprintf(head.host, sizeof(head.host), "%s", a->config.host);
+	snprintf(head.incarnation, sizeof(head.incarnation), "%s", follow_incarnation(a->follow));
+	if (snapshot_save(a->config.snapshot_path, &head, follow_model(a->follow), &err) < 0) {
+		LOG_LIMIT(log_warn, 1, "snapshot not written: %s", err.text);
+		return;
+	}
+	a->save_wanted = false;
+	a->saved_position = head.position;
+	a->saved_us = loop_now_us(a->loop);
+}
+
+static void on_save(void *arg)
+{
+	save(arg);
+}
+
+static void save_soon(struct agent *a)
+{
+	if (a->save_wanted)
+		return;
+	a->save_wanted = true;
+	loop_timer_arm(a->save, SAVE_AFTER_US);
+}
+
+static void load(struct agent *a)
+{
+	struct snapshot_head head;
+	struct err err = { 0 };
+	struct model *m;
+	int r = snapshot_load(a->config.snapshot_path, &head, &m, &err);
+
+	if (r == -ENOENT)
+		return;
+	if (r < 0) {
+		log_warn("the snapshot on disk is not used: %s", err.text);
+		return;
+	}
+	if (strcmp(head.host, a->config.host) != 0) {
+		log_warn("the snapshot on disk is of host %s and not used", head.host);
+		model_free(m);
+		return;
+	}
+	log_info("starting from the snapshot on disk: %zu objects at %llu", model_count(m),
+		 (unsigned long long)head.position);
+	follow_load(a->follow, m, head.incarnation, head.position);
+	a->saved_position = head.position;
+}
+
+/* ---- reports ---- */
+
+static void report_soon(struct agent *a)
+{
+	loop_idle_arm(a->report);
+}
+
+static void on_report(void *arg)
+{
+	struct message m = { .kind = MESSAGE_REPORT };
+	struct agent *a = arg;
+
+	if (!client_is_up(a->client) || !a->reporting || follow_is_held(a->follow))
+		return;
+	m.report.applied = apply_position(a->apply);
+	m.report.ports = status_report(a->status, follow_plan(a->follow), a->apply);
+	if (json_array_size(m.report.ports) > 0 || m.report.applied != a->told_applied)
+		client_send(a->client, &m);
+	a->told_applied = m.report.applied;
+	json_decref(m.report.ports);
+}
+
+static json_t *counters(struct agent *a)
+{
+	struct driver_counter list[MAX_COUNTERS];
+	size_t n = a->config.ops->counters(a->driver, list, N_ELEMENTS(list));
+	json_t *json = json_object();
+
+	for (size_t i = 0; i < n && i < N_ELEMENTS(list); i++)
+		if (list[i].packets > 0)
+			json_object_set_new(json, list[i].name, json_integer((json_int_t)list[i].packets));
+	return json;
+}
+
+static void on_heartbeat(void *arg)
+{
+	struct message m = { .kind = MESSAGE_AGENT_HEARTBEAT };
+	struct agent *a = arg;
+
+	m.heartbeat.applied = apply_position(a->apply);
+	m.heartbeat.held = follow_is_held(a->follow);
+	m.heartbeat.counters = counters(a);
+	client_send(a->client, &m);
+	json_decref(m.heartbeat.counters);
+	if (follow_position(a->follow) != a->saved_position && loop_now_us(a->loop) - a->saved_us > SAVE_POSITION_US)
+		save_soon(a);
+	loop_timer_arm(a->heartbeat, MESSAGE_HEARTBEAT_US);
+}
+
+/* ---- what the parts say ---- */
+
+static void on_changes(const struct plan_changes *changes, bool whole, const char *request_id, void *arg)
+{
+	struct agent *a = arg;
+	uint64_t position = follow_position(a->follow);
+
+	if (changes->n > 0)
+		log_info("%s%s%zu changes at %llu", request_id, request_id[0] ? ": " : "", changes->n,
+			 (unsigned long long)position);
+	if (whole) {
+		apply_forget_position(a->apply);
+		a->reporting = true;
+	}
+	if (a->synced)
+		apply_changes(a->apply, follow_plan(a->follow), changes, position);
+	else
+		apply_sync(a->apply, follow_plan(a->follow), position);
+	a->synced = true;
+	save_soon(a);
+}
+
+static void on_applied(void *arg)
+{
+	report_soon(arg);
+}
+
+static bool has_device(uint32_t port, void *arg)
+{
+	const struct agent *a = arg;
+
+	return status_has_device(a->status, port);
+}
+
+static const struct follow_events follow_events = { .changes = on_changes, .device = has_device };
+
+static void on_port(uint32_t port, enum driver_port_state state, const char *text, void *arg)
+{
+	struct agent *a = arg;
+
+	status_device(a->status, port, state, text);
+	if (state == DRIVER_PORT_FAILED)
+		LOG_LIMIT(log_warn, 5, "port %u: %s", port, text ? text : "failed");
+	report_soon(a);
+}
+
+static void on_lost(void *arg)
+{
+	struct agent *a = arg;
+
+	log_warn("the datapath has lost its state: it gets the whole plan again");
+	if (a->synced)
+		apply_sync(a->apply, follow_plan(a->follow), follow_position(a->follow));
+}
+
+/* ---- the stream ---- */
+
+static int read_token(struct agent *a, char *ret, size_t size, struct err *err)
+{
+	_cleanup_(closep) int fd = -1;
+	ssize_t n;
+
+	if (a->config.token) {
+		snprintf(ret, size, "%s", a->config.token);
+		return 0;
+	}
+	fd = open(a->config.token_file, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, ret, size - 1);
+	if (n < 0)
+		return err_errno(err, -errno, "%s", a->config.token_file);
+	ret[n] = '\0';
+	ret[strcspn(ret, " \t\r\n")] = '\0';
+	if (!ret[0])
+		return err_set(err, ERR_UNAUTHORIZED, "", "%s: no token in it", a->config.token_file);
+	return 0;
+}
+
+static int on_hello(struct message_hello *ret, struct err *err, void *arg)
+{
+	struct agent *a = arg;
+	int r = read_token(a, ret->token, sizeof(ret->token), err);
+
+	if (r < 0)
+		return r;
+	snprintf(ret->host, sizeof(ret->host), "%s", a->config.host);
+	snprintf(ret->version, sizeof(ret->version), "%s", NEUTRINO_VERSION);
+	snprintf(ret->datapath, sizeof(ret->datapath), "%s", a->config.ops->name);
+	snprintf(ret->vif_type, sizeof(ret->vif_type), "%s", a->config.ops->vif_type);
+	snprintf(ret->tunnel_ip, sizeof(ret->tunnel_ip), "%s", a->config.tunnel_ip);
+	snprintf(ret->agent_mode, sizeof(ret->agent_mode), "%s", a->config.agent_mode);
+	follow_hello(a->follow, ret);
+	return 0;
+}
+
+static int on_message(const struct message *m, struct err *err, void *arg)
+{
+	struct agent *a = arg;
+
+	if (m->kind == MESSAGE_WELCOME) {
+		log_info("connected to %s: %s", a->config.server, m->welcome.mode);
+		loop_notify("STATUS=connected");
+		a->trouble[0] = '\0';
+		a->told_applied = 0;
+		/* After a snapshot the ports are told once it is taken over. */
+		a->reporting = !strcmp(m->welcome.mode, "resume");
+		status_forget_told(a->status);
+		report_soon(a);
+	}
+	return follow_message(a->follow, m, err);
+}
+
+static void on_down(const char *why, void *arg)
+{
+	struct agent *a = arg;
+
+	/* Each reason once: an agent without its server tries for days. */
+	if (strcmp(a->trouble, why) != 0)
+		log_warn("not connected to %s: %s; forwarding goes on", a->config.server, why);
+	snprintf(a->trouble, sizeof(a->trouble), "%s", why);
+	a->reporting = false;
+	loop_notify("STATUS=not connected to the server; forwarding goes on");
+}
+
+static const struct client_events client_events = { .hello = on_hello, .message = on_message, .down = on_down };
+
+/* ---- opening, closing ---- */
+
+static int open_driver(struct agent *a, struct err *err)
+{
+	int r;
+
+	a->driver_events = (struct driver_events) { .port = on_port, .lost = on_lost, .arg = a };
+	r = a->config.ops->open(&a->config.driver, a->loop, &a->driver_events, &a->driver, err);
+	if (r < 0)
+		return err_prefix(err, r, "datapath %s", a->config.ops->name);
+	a->apply = apply_new(a->loop, a->config.ops, a->driver, on_applied, a);
+	return 0;
+}
+
+int agent_open(struct loop *l, const struct agent_config *config, struct agent **ret, struct err *err)
+{
+	struct agent *a = xcalloc(1, sizeof(*a));
+	int r;
+
+	a->loop = l;
+	a->config = *config;
+	a->follow = follow_new(&follow_events, a);
+	a->status = status_new();
+	snprintf(a->trouble, sizeof(a->trouble), "not yet");
+	a->report = loop_idle(l, on_report, a);
+	a->save = loop_timer(l, on_save, a);
+	a->heartbeat = loop_timer(l, on_heartbeat, a);
+	load(a);
+	r = open_driver(a, err);
+	if (r == 0 && config->control)
+		r = control_open(l, config->control, a, &a->control, err);
+	if (r < 0) {
+		agent_close(a);
+		return r;
+	}
+	/* Without any state what an earlier run left in the datapath stays, until the server has said what is to be. */
+	if (follow_has_state(a->follow)) {
+		apply_sync(a->apply, follow_plan(a->follow), follow_position(a->follow));
+		a->synced = true;
+	}
+	a->client = client_new(l, config->server, &client_events, a);
+	loop_timer_arm(a->heartbeat, MESSAGE_HEARTBEAT_US);
+	*ret = a;
+	return 0;
+}
+
+struct agent *agent_close(struct agent *a)
+{
+	if (!a)
+		return NULL;
+	control_close(a->control);
+	client_free(a->client);
+	if (a->save_wanted || follow_position(a->follow) != a->saved_position)
+		save(a);
+	apply_free(a->apply);
+	if (a->driver)
+		a->config.ops->close(a->driver);
+	loop_source_free(a->report);
+	loop_source_free(a->save);
+	loop_source_free(a->heartbeat);
+	follow_free(a->follow);
+	status_free(a->status);
+	free(a);
+	return NULL;
+}
+
+struct follow *agent_follow(struct agent *a)
+{
+	return a->follow;
+}
+
+struct apply *agent_apply(struct agent *a)
+{
+	return a->apply;
+}
+
+struct status *agent_status(struct agent *a)
+{
+	return a->status;
+}
+
+struct client *agent_client(struct agent *a)
+{
+	return a->client;
+}
+
+struct driver *agent_driver(struct agent *a)
+{
+	return a->driver;
+}
+
+const struct agent_config *agent_config(const struct agent *a)
+{
+	return &a->config;
+}
+
+const char *agent_trouble(const struct agent *a)
+{
+	return a->trouble;
+}

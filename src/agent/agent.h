@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * agent: one host's agent, put together: the stream's client, follow, apply, the driver, the
+ * ports' status, the snapshot on disk and the control socket. One thread, one loop.
+ *
+ * agent_open() loads the snapshot, opens the driver and gives it the plan, before any server
+ * has answered. agent_close() writes the snapshot and leaves the datapath forwarding.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <utstring.h>
+
+#include "agent/apply.h"
+#include "agent/follow.h"
+#include "agent/status.h"
+#include "driver/driver.h"
+
+struct agent;
+struct client;
+struct err;
+struct loop;
+
+struct agent_config {
+	const char *host;
+	const char *server; /* "tcp:ADDRESS:PORT" */
+	const char *token; /* when NULL, read from token_file at each connect */
+	const char *token_file;
+	const char *snapshot_path;
+	const char *control; /* "unix:PATH"; NULL: none */
+	const char *tunnel_ip;
+	const char *agent_mode;
+	const struct driver_ops *ops;
+	struct driver_config driver;
+};
+
+/* What the config points to must outlive the agent. */
+int agent_open(struct loop *l, const struct agent_config *config, struct agent **ret, struct err *err);
+struct agent *agent_close(struct agent *a); /* accepts NULL, returns NULL */
+
+/* Its parts, for the control socket and for tests. */
+struct follow *agent_follow(struct agent *a);
+struct apply *agent_apply(struct agent *a);
+struct status *agent_status(struct agent *a);
+struct client *agent_client(struct agent *a);
+struct driver *agent_driver(struct agent *a);
+const struct agent_config *agent_config(const struct agent *a);
+const char *agent_trouble(const struct agent *a); /* why it is not connected; "" when it is */

@@ -27,14 +27,14 @@
 struct service;
 
 struct service_options {
-	const char *database;     /* path of the SQLite file; made if absent */
-	struct mac base_mac;      /* [DEFAULT] base_mac: of ports; the first 3 (or 4) octets count */
-	struct mac dvr_base_mac;  /* [DEFAULT] dvr_base_mac: of hosts */
-	bool router_distributed;  /* [DEFAULT] router_distributed */
-	bool host_dvr_for_dhcp;   /* [DEFAULT] host_dvr_for_dhcp */
+	const char *database; /* path of the SQLite file; made if absent */
+	struct mac base_mac; /* [DEFAULT] base_mac: of ports; the first 3 (or 4) octets count */
+	struct mac dvr_base_mac; /* [DEFAULT] dvr_base_mac: of hosts */
+	bool router_distributed; /* [DEFAULT] router_distributed */
+	bool host_dvr_for_dhcp; /* [DEFAULT] host_dvr_for_dhcp */
 	uint32_t vni_min, vni_max; /* [ml2_type_vxlan] vni_ranges; several ranges: see vni_ranges */
-	const char *vni_ranges;   /* "1:1000,2000:3000"; NULL: vni_min..vni_max */
-	uint32_t physnet_mtu;     /* [DEFAULT] global_physnet_mtu; a VXLAN network has 50 less */
+	const char *vni_ranges; /* "1:1000,2000:3000"; NULL: vni_min..vni_max */
+	uint32_t physnet_mtu; /* [DEFAULT] global_physnet_mtu; a VXLAN network has 50 less */
 	uint32_t agent_down_time; /* [DEFAULT] agent_down_time, seconds */
 	void (*changed)(void *arg);
 	void *arg;
@@ -54,7 +54,7 @@ enum service_op {
 	SERVICE_CREATE,
 	SERVICE_UPDATE,
 	SERVICE_DELETE,
-	SERVICE_ADD_ROUTER_INTERFACE,    /* id: the router; attrs: {"subnet_id"} or {"port_id"} */
+	SERVICE_ADD_ROUTER_INTERFACE, /* id: the router; attrs: {"subnet_id"} or {"port_id"} */
 	SERVICE_REMOVE_ROUTER_INTERFACE, /* the same, or both */
 };
 

@@ -142,10 +142,12 @@ def processes_in(inodes):
     return found
 
 
-def holders(lab):
-    """The holders of a lab by their names: {"compute1": Process}. Works without its state file."""
+def holders(lab, prefix=False):
+    """The holders of a lab by their names: {"compute1": Process}. Works without its state file.
+
+    With `prefix` those of all labs whose name begins so."""
     found = {}
-    prefix = title(lab, "")
+    prefix = title(lab, "")[:-1 if prefix else None]
     for pid in pids():
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as f:

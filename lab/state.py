@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 
-from .base import LabError
+from .base import LabError, until
 
 ROOT = "/run/neutrino-lab"
 
@@ -73,7 +73,7 @@ class State:
         except FileNotFoundError:
             raise LabError(f"no lab {os.path.basename(self.dir)} is up") from None
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            until(f"lab {os.path.basename(self.dir)} is not busy with another command", lambda: take(lock), 120)
             self.data = self.read()
             self.depth = 1
             try:
@@ -83,3 +83,11 @@ class State:
                 self._write(self.data)
         finally:
             os.close(lock)
+
+
+def take(lock):
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False

@@ -11,7 +11,7 @@ sys.dont_write_bytecode = True
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE))
 
-from lab import Lab  # noqa: E402
+from lab import Lab, ns  # noqa: E402
 from fabric import Fabric  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("NEUTRINO_BUILD", SOURCE / "build")).resolve()
@@ -19,6 +19,12 @@ BUILD = pathlib.Path(os.environ.get("NEUTRINO_BUILD", SOURCE / "build")).resolve
 
 def lab_name(suffix=""):
     return f"t{os.getpid() % 100000}{suffix}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left():
+    yield
+    assert not ns.holders(lab_name(), prefix=True), "a lab of these tests is still there"
 
 
 @pytest.fixture(scope="module")

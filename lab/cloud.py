@@ -70,6 +70,11 @@ class Lab:
             return self.vm(name).need()
         return self.underlay() if name == "underlay" else self.host(name).need()
 
+    def spaces(self):
+        """Of everything that is up."""
+        all = [self.underlay()] + [h.space for h in self.hosts()] + [v.space for v in self.vms()]
+        return [s for s in all if s and s.alive()]
+
     # ---- up and down ----
 
     def up(self, hosts=2, driver="ebpf", services=True):

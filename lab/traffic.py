@@ -14,6 +14,7 @@ import time
 
 from .base import LabError
 
+SO_RCVBUFFORCE = 33 # asm-generic/socket.h; Python has no name for it
 NUMBER = struct.Struct("!Q")
 
 
@@ -33,7 +34,7 @@ class Stream:
         self.stopping = threading.Event()
         self.progress = threading.Condition()
         self.receiver = destination.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        self.receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, 8 << 20)
+        self.receiver.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         self.receiver.bind((destination.ip, port))
         self.sender = source.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self.sender.bind((source.ip, 0))
@@ -68,10 +69,22 @@ class Stream:
                 self.arrived[number] = time.monotonic()
                 self.progress.notify_all()
 
+    def arrivals(self):
+        with self.progress:
+            return len(self.arrived)
+
+    def missing(self):
+        """How many that were sent 0.2 s ago or earlier have not arrived."""
+        with self.progress:
+            return len([n for n in range(self.sent - self.rate // 5) if n not in self.arrived])
+
     def until_more(self, count, seconds=10):
         """Until `count` further packets have arrived."""
+        self.until(self.arrivals() + count, seconds)
+
+    def until(self, goal, seconds=10):
+        """Until `goal` packets have arrived in all."""
         with self.progress:
-            goal = len(self.arrived) + count
             if not self.progress.wait_for(lambda: len(self.arrived) >= goal, seconds):
                 raise LabError(f"only {len(self.arrived)} of {goal} packets arrived after {seconds} s")
 

@@ -121,13 +121,14 @@ def from_tunnel(f, case):
         "dvr mac to everyone": ("compute2", "tunnel_group", blue, Ether(src=dvr, dst=EVERYONE) / ip),
         "to the gateway": ("compute2", "gateway_mac", blue, Ether(src=other.mac, dst=f.gateway_mac("blue")) / ip),
         "to a mac that is not here": ("compute2", "tunnel_remote", blue, Ether(src=dvr, dst=other.mac) / ip),
-        "truncated inside": ("compute2", "malformed", blue, bytes(right)[:14 + 8]),
+        "ip inside longer than the frame": ("compute2", "malformed", blue, bytes(
+            Ether(src=other.mac, dst=a.mac) / IP(src=other.ip, dst=a.ip, len=500) / ICMP())),
     }[case]
 
 
 TUNNEL_CASES = ["a host that is no peer", "unknown segment", "stranger's mac", "mac of a VM here", "mac in the wrong network",
                 "another host's dvr mac", "dvr mac to everyone", "to the gateway", "to a mac that is not here",
-                "truncated inside"]
+                "ip inside longer than the frame"]
 
 
 @pytest.fixture

@@ -180,11 +180,15 @@ int host_unregister(struct tx *tx, uint32_t num, struct err *err)
 
 	if (r <= 0 || !h.registered)
 		return r;
-	if (h.capable && (r = placement_host(tx, num, false, err)) < 0)
-		return r;
+	/* First it has no routers any more: so its ports leave without moving any. */
+	if (h.capable) {
+		h.capable = false;
+		if ((r = hosts_update(tx->db, &h, err)) < 0 || (r = placement_host(tx, num, false, err)) < 0)
+			return r;
+	}
 	if ((r = port_attach_all(tx, num, -1, err)) < 0)
 		return r;
-	h.registered = h.capable = false;
+	h.registered = false;
 	memset(&h.tunnel, 0, sizeof(h.tunnel));
 	memset(&h.dvr_mac, 0, sizeof(h.dvr_mac));
 	touch(tx, num);

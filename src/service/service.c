@@ -72,11 +72,11 @@ static void run_job(struct batch *b, struct job *job)
 	if ((job->r = db_savepoint(db, &job->err)) < 0)
 		return;
 	r = run_in_savepoint(b, job);
-	if (r >= 0) {
-		job->r = db_savepoint_keep(db, &job->err);
+	if (r >= 0)
+		r = db_savepoint_keep(db, &job->err);
+	job->r = r < 0 ? r : 0;
+	if (r >= 0)
 		return;
-	}
-	job->r = r;
 	/* A constraint that nobody expected has no words yet. */
 	if (job->err.kind == ERR_NONE)
 		err_set(&job->err, ERR_INTERNAL, "HTTPInternalServerError",

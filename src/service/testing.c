@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/testing.h"
+
+#include <assert.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+json_t *testing_attrs(const char *fmt, ...)
+{
+	char *text;
+	json_t *json;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	assert(n >= 0);
+	for (char *p = text; *p; p++) {
+		if (*p == '\'')
+			*p = '"';
+	}
+	json = json_loads(text, 0, NULL);
+	assert(json);
+	free(text);
+	return json;
+}
+
+struct service_options testing_options(void)
+{
+	return (struct service_options) {
+		.base_mac = { { 0xfa, 0x16, 0x3e, 0, 0, 0 } },
+		.dvr_base_mac = { { 0xfa, 0x16, 0x3f, 0, 0, 0 } },
+		.router_distributed = true,
+		.host_dvr_for_dhcp = true,
+		.vni_min = 1,
+		.vni_max = 16777215,
+		.physnet_mtu = 1500,
+		.agent_down_time = 75,
+	};
+}
+
+static void start(struct testing *t, const struct service_options *options)
+{
+	struct service_options o = options ? *options : testing_options();
+	char path[96];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/made/neutron.db", t->dir);
+	o.database = path;
+	r = service_open(&o, &t->service, &t->err);
+	assert(r == 0);
+	r = service_reader_open(t->service, &t->reader, &t->err);
+	assert(r == 0);
+}
+
+void testing_open(struct testing *t, const struct service_options *options)
+{
+	const char *dir;
+
+	memset(t, 0, sizeof(*t));
+	snprintf(t->dir, sizeof(t->dir), "/tmp/neutrino-service-XXXXXX");
+	dir = mkdtemp(t->dir);
+	assert(dir);
+	start(t, options);
+}
+
+static void stop(struct testing *t)
+{
+	service_reader_close(t->reader);
+	service_close(t->service);
+	json_decref(t->reply);
+	t->reply = NULL;
+}
+
+void testing_reopen(struct testing *t, const struct service_options *options)
+{
+	stop(t);
+	start(t, options);
+}
+
+void testing_close(struct testing *t)
+{
+	static const char *const files[] = { "neutron.db", "neutron.db-wal", "neutron.db-shm" };
+	char path[128];
+
+	stop(t);
+	for (size_t i = 0; i < N_ELEMENTS(files); i++) {
+		snprintf(path, sizeof(path), "%s/made/%s", t->dir, files[i]);
+		unlink(path);
+	}
+	snprintf(path, sizeof(path), "%s/made", t->dir);
+	rmdir(path);
+	rmdir(t->dir);
+}
+
+static void post(struct service_call *call, void *arg)
+{
+	(void)call;
+	sem_post(arg);
+}
+
+static struct service_call *make_call(struct testing *t, enum service_op op, const struct resource *resource,
+				      const char *id, json_t *attrs, int *ret_r)
+{
+	struct service_call *call = service_call_new();
+
+	*ret_r = 0;
+	if (op == SERVICE_CREATE || op == SERVICE_UPDATE) {
+		*ret_r = resource_check(resource, op == SERVICE_CREATE ? RESOURCE_CREATE : RESOURCE_UPDATE, attrs, true,
+					&call->attrs, &t->err);
+		json_decref(attrs);
+	} else {
+		call->attrs = attrs;
+	}
+	call->op = op;
+	call->resource = resource;
+	snprintf(call->id, sizeof(call->id), "%s", id ? id : "");
+	call->caller = (struct caller) { .admin = true, .project_id = "p", .request_id = "req-1" };
+	return call;
+}
+
+int testing_call(struct testing *t, enum service_op op, const struct resource *resource, const char *id, json_t *attrs)
+{
+	struct service_call *call;
+	sem_t done;
+	int r;
+
+	memset(&t->err, 0, sizeof(t->err));
+	call = make_call(t, op, resource, id, attrs, &r);
+	if (r < 0) {
+		service_call_free(call);
+		return r;
+	}
+	sem_init(&done, 0, 0);
+	call->done = post;
+	call->arg = &done;
+	service_submit(t->service, call);
+	sem_wait(&done);
+	sem_destroy(&done);
+	r = call->r;
+	t->err = call->err;
+	json_decref(t->reply);
+	t->reply = json_loadb(utstring_body(call->reply), utstring_len(call->reply), 0, NULL);
+	service_call_free(call);
+	return r;
+}
+
+const char *testing_text(const struct testing *t, const char *key)
+{
+	const char *text = json_string_value(json_object_get(t->reply, key));
+
+	return text ? text : "";
+}
+
+struct waiting {
+	sem_t done;
+	int r;
+	struct err err;
+};
+
+static void hello_done(int r, const struct err *err, void *arg)
+{
+	struct waiting *w = arg;
+
+	w->r = r;
+	w->err = *err;
+	sem_post(&w->done);
+}
+
+int testing_hello(struct testing *t, const char *host, const char *tunnel, const char *mode, uint32_t *ret_host)
+{
+	struct service_host_hello hello = { .datapath = "fake", .vif_type = "tap", .configurations = json_object() };
+	struct waiting w = { .r = 0 };
+	char token[65];
+	int r;
+
+	r = service_enroll(t->service, host, token, &t->err);
+	assert(r == 0);
+	r = service_authenticate(t->reader, host, token, ret_host, &t->err);
+	assert(r == 0);
+	hello.host = *ret_host;
+	snprintf(hello.agent_mode, sizeof(hello.agent_mode), "%s", mode);
+	r = ip_parse(tunnel, &hello.tunnel);
+	assert(r == 0);
+	sem_init(&w.done, 0, 0);
+	service_host_hello(t->service, &hello, hello_done, &w);
+	sem_wait(&w.done);
+	sem_destroy(&w.done);
+	t->err = w.err;
+	return w.r;
+}
+
+static int run_nothing(struct tx *tx, struct job *job, struct err *err)
+{
+	(void)tx;
+	(void)job;
+	(void)err;
+	return 0;
+}
+
+struct settling {
+	struct job job;
+	sem_t done;
+};
+
+static void settled(struct job *job)
+{
+	sem_post(&((struct settling *)job)->done);
+}
+
+void testing_settle(struct testing *t)
+{
+	struct settling s = { .job = { .run = run_nothing, .done = settled } };
+
+	sem_init(&s.done, 0, 0);
+	service_queue(t->service, &s.job);
+	sem_wait(&s.done);
+	sem_destroy(&s.done);
+}

@@ -115,7 +115,8 @@ static void on_report(void *arg)
 	struct message m = { .kind = MESSAGE_REPORT };
 	struct agent *a = arg;
 
-	if (!client_is_up(a->client) || !a->reporting || follow_is_held(a->follow))
+	/* While a sync is out nobody knows: a port that is up would be said to be down for a moment. */
+	if (!client_is_up(a->client) || !a->reporting || follow_is_held(a->follow) || apply_is_syncing(a->apply))
 		return;
 	m.report.applied = apply_position(a->apply);
 	m.report.ports = status_report(a->status, follow_plan(a->follow), a->apply);

@@ -312,6 +312,11 @@ bool apply_idle(const struct apply *a)
 	return !a->busy && !a->sync_wanted && !a->pending;
 }
 
+bool apply_is_syncing(const struct apply *a)
+{
+	return a->sync_wanted || a->sync_out;
+}
+
 size_t apply_failures(const struct apply *a)
 {
 	const struct entry *e;
@@ -330,7 +335,7 @@ bool apply_has_port(const struct apply *a, uint32_t port)
 	struct plan_record key = PLAN_RECORD(PLAN_PORT);
 
 	key.port.key.port = port;
-	if (!a->plan || a->sync_wanted || a->sync_out || !plan_find(a->plan, &key))
+	if (!a->plan || apply_is_syncing(a) || !plan_find(a->plan, &key))
 		return false;
 	for (size_t i = 0; i < N_ELEMENTS(sets); i++) {
 		const struct entry *e = find(sets[i], &key);
@@ -400,7 +405,7 @@ static void format_entries(const struct apply *a, const struct entry *in, UT_str
 
 void apply_format(const struct apply *a, UT_string *out)
 {
-	if (a->sync_wanted || a->sync_out)
+	if (apply_is_syncing(a))
 		utstring_printf(out, "pending sync of the whole plan\n");
 	format_entries(a, a->out, out);
 	format_entries(a, a->pending, out);

@@ -41,6 +41,7 @@ uint64_t apply_position(const struct apply *a);
 /* The positions to come are of another life of the database: nothing of them is applied yet. */
 void apply_forget_position(struct apply *a);
 bool apply_idle(const struct apply *a); /* nothing out, nothing pending */
+bool apply_is_syncing(const struct apply *a); /* what the datapath has is not known */
 size_t apply_failures(const struct apply *a);
 
 /* True when the port's record has reached the datapath (an older state of it will do). */

@@ -47,7 +47,7 @@ struct app {
 	struct options options;
 	struct loop *loop;
 	struct agent *agent;
-	struct loop_source *wait;
+	struct loop_source *start, *wait;
 	bool waited;
 };
 
@@ -132,10 +132,12 @@ static int run(struct app *app)
 	for (size_t i = 0; i < N_ELEMENTS(signals); i++)
 		sources[i] = loop_signal(app->loop, signals[i], on_stop, app);
 	app->wait = loop_timer(app->loop, on_start, app);
-	loop_timer_arm(app->wait, 0);
+	app->start = loop_idle(app->loop, on_start, app);
+	loop_idle_arm(app->start);
 	loop_notify("READY=1");
 	code = loop_run(app->loop);
 	app->agent = agent_close(app->agent);
+	loop_source_free(app->start);
 	loop_source_free(app->wait);
 	for (size_t i = 0; i < N_ELEMENTS(signals); i++)
 		loop_source_free(sources[i]);

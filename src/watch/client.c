@@ -30,7 +30,7 @@ struct client {
 	bool up;
 	unsigned attempts; /* since it was last up */
 	uint64_t heard_us, pause_min_us, pause_max_us, silence_us;
-	struct loop_source *retry, *silence;
+	struct loop_source *first, *retry, *silence;
 };
 
 static uint64_t random_below(uint64_t n)
@@ -184,9 +184,10 @@ struct client *client_new(struct loop *l, const char *where, const struct client
 	c->pause_min_us = PAUSE_MIN_US;
 	c->pause_max_us = PAUSE_MAX_US;
 	c->silence_us = MESSAGE_SILENCE_US;
+	c->first = loop_idle(l, on_retry, c);
 	c->retry = loop_timer(l, on_retry, c);
 	c->silence = loop_timer(l, on_silence, c);
-	loop_timer_arm(c->retry, 0);
+	loop_idle_arm(c->first);
 	return c;
 }
 
@@ -195,6 +196,7 @@ struct client *client_free(struct client *c)
 	if (!c)
 		return NULL;
 	stream_close(c->stream);
+	loop_source_free(c->first);
 	loop_source_free(c->retry);
 	loop_source_free(c->silence);
 	free(c->where);

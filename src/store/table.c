@@ -145,14 +145,25 @@ static void put_key(UT_string *sql, const struct table_field *f)
 	utstring_printf(sql, f->type == TABLE_IP ? "IFNULL(%s, x'')" : "%s", f->sql);
 }
 
+/* " FROM ..." of the SELECT itself, not of one inside its columns. */
+static const char *from_clause(const char *select)
+{
+	int depth = 0;
+
+	for (const char *p = select; *p; p++) {
+		depth += (*p == '(') - (*p == ')');
+		if (depth == 0 && strncmp(p, " FROM ", 6) == 0)
+			return p;
+	}
+	abort(); /* the table's text is wrong */
+}
+
 /* The value of a sort key in the row that the page begins after. */
 static void put_marker_key(struct writer *w, const struct table *t, const struct table_field *f, size_t arg)
 {
-	const char *from = strstr(t->select, " FROM ");
-
 	utstring_printf(w->sql, "(SELECT ");
 	put_key(w->sql, f);
-	utstring_printf(w->sql, "%s WHERE t.num = $%zu)", from, arg);
+	utstring_printf(w->sql, "%s WHERE t.num = $%zu)", from_clause(t->select), arg);
 }
 
 /* (a after A) or (a = A and b after B) or ... or (all equal and num after NUM) */

@@ -77,20 +77,21 @@ static enum err_kind kind_of(long status)
 	}
 }
 
-/* The text of an error reply: Neutron's, Keystone's, or what there is. */
+/* The text of an error reply: {"NeutronError": {"message": ..., "type": ...}} under whatever name, or what there is. */
 static int refused(const struct http_request *q, const struct http_reply *reply, struct err *err)
 {
-	static const char *const envelopes[] = { "NeutronError", "error" };
 	_cleanup_(json_decrefp) json_t *body = NULL;
+	const json_t *e;
+	const char *name;
 
 	json_read(reply->body, reply->len, &body, NULL);
-	for (size_t i = 0; i < N_ELEMENTS(envelopes); i++) {
-		const json_t *e = json_object_get(body, envelopes[i]);
+	json_object_foreach(body, name, e)
+	{
 		const char *text = json_string_value(json_is_string(e) ? e : json_object_get(e, "message"));
-		const char *type = json_string_value(json_object_get(e, "type"));
 
 		if (text)
-			return err_set(err, kind_of(reply->status), type, "%s", text);
+			return err_set(err, kind_of(reply->status), json_string_value(json_object_get(e, "type")), "%s",
+				       text);
 	}
 	return err_set(err, kind_of(reply->status), "", "%s %s: status %ld%s%.300s", q->method, q->url, reply->status,
 		       reply->len ? ": " : "", reply->body);

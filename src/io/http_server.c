@@ -29,20 +29,18 @@
  *      ▲                                                            taken     │
  *      └───────────────────────────────────────────────────────────────────────┘
  *
- * In HANDLED there is none: it is the server's turn. A client that closes its half then is given a
- * grace, since it may still read; one that resets is let go at once.
+ * In HANDLED there is none: it is the server's turn. A client that leaves then is let go at once.
  */
 
 #define IDLE_SECONDS 75
 #define WRITE_SECONDS 300
-#define HALF_CLOSE_SECONDS 10
 #define CLOSE_WAIT_MS 2000
 #define MAX_HEADERS 4
 #define HEADER_SIZE 128
 #define METHOD_SIZE 24
 #define MAX_RESUMES 64
 #define BODY_BUDGET (64u << 20) /* of all requests together */
-#define CONNECTION_MEMORY (32u << 10) /* the longest head */
+#define CONNECTION_MEMORY (64u << 10) /* the longest head */
 
 enum phase { WAITING, READING, HANDLED, WRITING };
 
@@ -474,16 +472,16 @@ static void let_go(struct conn *c, struct resumes *resumes)
 	LOG_LIMIT(log_info, 5, "http: %s: left before its answer", c->peer);
 }
 
-static void on_hangup(struct http_server *s, uint64_t id, uint32_t events)
+/* The library takes a half-closed connection for a lost one: no answer would leave by it. */
+static void on_hangup(struct http_server *s, uint64_t id)
 {
-	uint64_t now = now_ms();
 	struct conn *c;
 
 	DL_FOREACH (s->conns, c)
 		if (c->id == id)
 			break;
 	if (c && c->phase == HANDLED)
-		c->deadline_ms = events & (EPOLLERR | EPOLLHUP) ? now : now + HALF_CLOSE_SECONDS * 1000ull;
+		c->deadline_ms = now_ms();
 }
 
 static void check_deadlines(struct http_server *s, struct resumes *resumes)
@@ -510,7 +508,7 @@ static void watch_once(struct http_server *s, const struct epoll_event *ev, int 
 		eventfd_t value;
 
 		if (ev[i].data.u64)
-			on_hangup(s, ev[i].data.u64, ev[i].events);
+			on_hangup(s, ev[i].data.u64);
 		else
 			eventfd_read(s->stop, &value);
 	}

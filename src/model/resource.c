@@ -97,14 +97,16 @@ static bool is_fallback(const struct field *f, const json_t *value)
 	return json_equal(fallback, value);
 }
 
-static int check_field(const struct field *f, const json_t *given, json_t *out, struct err *err)
+static int check_field(const struct field *f, const char *key, const json_t *given, json_t *out, struct err *err)
 {
+	struct field called = *f; /* by the name that the client used: tenant_id or project_id */
 	_cleanup_(json_decrefp) json_t *value = NULL;
 	int r;
 
 	if (json_is_null(given) && f->flags & FIELD_NULLABLE && f->null_is && !*f->null_is)
 		return 0;
-	r = value_check(f, given, &value, err);
+	called.name = key;
+	r = value_check(&called, given, &value, err);
 	if (r < 0)
 		return r;
 	if (!(f->flags & FIELD_FIXED)) {
@@ -125,7 +127,7 @@ static int check_fields(const struct resource *r, const json_t *object, json_t *
 
 	json_object_foreach((json_t *)object, key, v)
 	{
-		n = check_field(resource_field(r, key), v, out, err);
+		n = check_field(resource_field(r, key), key, v, out, err);
 		if (n < 0)
 			return n;
 	}

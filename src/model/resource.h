@@ -55,7 +55,7 @@ struct field {
 	unsigned flags; /* enum field_flags; none of POST and PUT: read-only */
 	const char *fallback; /* JSON text of the default on create; NULL: absent from the attributes */
 	int64_t min, max;
-	const char *const *values; /* FIELD_ENUM */
+	const char *const *values; /* FIELD_ENUM; FIELD_INT too, as text */
 	const struct field *fields; /* FIELD_LIST and FIELD_DICT of known members; ends with a NULL name */
 	enum field_type item; /* FIELD_LIST without fields */
 	const char *null_is; /* NULLABLE: JSON text that null turns into; "": as if not given; NULL: null itself */

@@ -6,6 +6,8 @@
 #define RW (FIELD_POST | FIELD_PUT)
 #define FS (FIELD_FILTER | FIELD_SORT)
 
+static const char *const versions[] = { "4", "6", NULL };
+
 static const struct field pool[] = {
 	{ "start", FIELD_IP, FIELD_REQUIRED },
 	{ "end", FIELD_IP, FIELD_REQUIRED },
@@ -24,7 +26,7 @@ static const struct field fields[] = {
 	{ "description", FIELD_STRING, RW | FIELD_FILTER, "\"\"", 0, TEXT_MAX_CHARS },
 	{ "project_id", FIELD_STRING, FIELD_POST | FS, NULL, 0, PROJECT_MAX_CHARS },
 	{ "network_id", FIELD_UUID, FIELD_POST | FIELD_REQUIRED | FS },
-	{ "ip_version", FIELD_INT, FIELD_POST | FIELD_REQUIRED | FS, NULL, 4, 6 },
+	{ "ip_version", FIELD_INT, FIELD_POST | FIELD_REQUIRED | FS, NULL, 4, 6, versions },
 	{ "cidr", FIELD_CIDR, FIELD_POST | FIELD_REQUIRED | FS },
 	/* Absent: the first usable address. null: no gateway. */
 	{ "gateway_ip", FIELD_IP, RW | FIELD_NULLABLE | FS },

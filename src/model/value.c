@@ -132,6 +132,27 @@ int value_int_text(const char *text, int64_t *ret)
 	return 0;
 }
 
+static bool is_among(const char *const *values, const char *text)
+{
+	for (; *values; values++)
+		if (strcmp(*values, text) == 0)
+			return true;
+	return false;
+}
+
+static int not_among(const struct field *f, const json_t *value, struct err *err)
+{
+	char what[200] = "is not in [";
+
+	for (size_t i = 0; f->values[i]; i++) {
+		text_append(what, sizeof(what), i ? ", '" : "'");
+		text_append(what, sizeof(what), f->values[i]);
+		text_append(what, sizeof(what), "'");
+	}
+	text_append(what, sizeof(what), "]");
+	return invalid(f->name, value, what, err);
+}
+
 static int check_int(const struct field *f, const json_t *value, json_t **ret, struct err *err)
 {
 	int64_t n = json_integer_value(value);
@@ -139,6 +160,13 @@ static int check_int(const struct field *f, const json_t *value, json_t **ret, s
 
 	if (!json_is_integer(value) && (!json_is_string(value) || value_int_text(json_string_value(value), &n) < 0))
 		return unconvertible(f->name, value, "is not an integer", err);
+	if (f->values) {
+		char text[24];
+
+		snprintf(text, sizeof(text), "%" PRId64, n);
+		if (!is_among(f->values, text))
+			return not_among(f, value, err);
+	}
 	if (n < f->min) {
 		snprintf(what, sizeof(what), "is too small - must be at least '%" PRId64 "'", f->min);
 		return invalid(f->name, value, what, err);
@@ -206,19 +234,10 @@ static int check_cidr(const struct field *f, const json_t *value, json_t **ret, 
 
 static int check_enum(const struct field *f, const json_t *value, json_t **ret, struct err *err)
 {
-	char what[200] = "is not in [";
-
-	for (size_t i = 0; f->values[i]; i++) {
-		if (json_is_string(value) && strcmp(f->values[i], json_string_value(value)) == 0) {
-			*ret = json_copy((json_t *)value);
-			return 0;
-		}
-		text_append(what, sizeof(what), i ? ", '" : "'");
-		text_append(what, sizeof(what), f->values[i]);
-		text_append(what, sizeof(what), "'");
-	}
-	text_append(what, sizeof(what), "]");
-	return invalid(f->name, value, what, err);
+	if (!json_is_string(value) || !is_among(f->values, json_string_value(value)))
+		return not_among(f, value, err);
+	*ret = json_copy((json_t *)value);
+	return 0;
 }
 
 /* Puts the outer field's name in front: "Invalid input for fixed_ips. Reason: ip_address: 'x' is not ..." */

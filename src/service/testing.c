@@ -59,6 +59,47 @@ static void start(struct testing *t, const struct service_options *options)
 	assert(r == 0);
 }
 
+/* Databases that are there, so that a test that fails leaves none behind. */
+static char left[8][64];
+
+static void remove_files(const char *dir)
+{
+	static const char *const files[] = { "made/text", "made/neutron.db", "made/neutron.db-wal",
+					     "made/neutron.db-shm" };
+	char path[128];
+
+	for (size_t i = 0; i < N_ELEMENTS(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		unlink(path);
+	}
+	snprintf(path, sizeof(path), "%s/made", dir);
+	rmdir(path);
+	rmdir(dir);
+}
+
+static void remove_left(void)
+{
+	for (size_t i = 0; i < N_ELEMENTS(left); i++) {
+		if (left[i][0])
+			remove_files(left[i]);
+	}
+}
+
+static void remember(const char *dir, const char *instead)
+{
+	static bool registered;
+
+	if (!registered)
+		atexit(remove_left);
+	registered = true;
+	for (size_t i = 0; i < N_ELEMENTS(left); i++) {
+		if (strcmp(left[i], dir) == 0) {
+			snprintf(left[i], sizeof(left[i]), "%s", instead);
+			return;
+		}
+	}
+}
+
 void testing_open(struct testing *t, const struct service_options *options)
 {
 	const char *dir;
@@ -67,6 +108,7 @@ void testing_open(struct testing *t, const struct service_options *options)
 	snprintf(t->dir, sizeof(t->dir), "/tmp/neutrino-service-XXXXXX");
 	dir = mkdtemp(t->dir);
 	assert(dir);
+	remember("", t->dir);
 	start(t, options);
 }
 
@@ -86,17 +128,9 @@ void testing_reopen(struct testing *t, const struct service_options *options)
 
 void testing_close(struct testing *t)
 {
-	static const char *const files[] = { "neutron.db", "neutron.db-wal", "neutron.db-shm" };
-	char path[128];
-
 	stop(t);
-	for (size_t i = 0; i < N_ELEMENTS(files); i++) {
-		snprintf(path, sizeof(path), "%s/made/%s", t->dir, files[i]);
-		unlink(path);
-	}
-	snprintf(path, sizeof(path), "%s/made", t->dir);
-	rmdir(path);
-	rmdir(t->dir);
+	remove_files(t->dir);
+	remember(t->dir, "");
 }
 
 static void post(struct service_call *call, void *arg)

@@ -71,17 +71,38 @@ void call_answer(struct call *c, int status, const char *body, size_t len)
 	free(c);
 }
 
+/* An error's text may have been cut anywhere: what is no UTF-8 does not get into an answer. */
+static void clean(const char *text, char *to, size_t size)
+{
+	size_t n = 0;
+
+	while (*text && n + 5 < size) {
+		size_t len = url_character(text);
+
+		if (len == 0) {
+			to[n++] = '?';
+			text++;
+		} else {
+			memcpy(to + n, text, len);
+			n += len;
+			text += len;
+		}
+	}
+	to[n] = '\0';
+}
+
 void call_fail(struct call *c, const struct err *err)
 {
 	_cleanup_(utstring_freep) UT_string *body = NULL;
 	const char *type = *err->type ? err->type : kinds[err->kind].type;
 	int status = kinds[err->kind].status;
-	const char *text = err->text;
+	char text[sizeof(err->text) + 8];
 
+	clean(err->text, text, sizeof(text));
 	if (status == 500) {
 		LOG_LIMIT(log_err, 10, "%s: %s", c->caller.request_id, err->text);
 		type = "HTTPInternalServerError";
-		text = "Request Failed: internal server error while processing your request.";
+		strcpy(text, "Request Failed: internal server error while processing your request.");
 	}
 	utstring_new(body);
 	error_body(body, status == 501 ? "NotImplementedError" : "NeutronError", type, text);

@@ -6,9 +6,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-/* The length of the UTF-8 character at s, or 0. */
-static size_t utf8_length(const unsigned char *s)
+size_t url_character(const char *text)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
 
 	for (size_t i = 1; i < n; i++)
@@ -22,14 +22,12 @@ static size_t utf8_length(const unsigned char *s)
 
 bool url_is_text(const char *text)
 {
-	const unsigned char *s = (const unsigned char *)text;
+	while (*text) {
+		size_t n = url_character(text);
 
-	while (*s) {
-		size_t n = utf8_length(s);
-
-		if (n == 0 || *s < 0x20 || *s == 0x7f)
+		if (n == 0 || (unsigned char)*text < 0x20 || *text == 0x7f)
 			return false;
-		s += n;
+		text += n;
 	}
 	return true;
 }

@@ -28,4 +28,5 @@ int url_parse(const char *target, struct url *ret, struct err *err);
 void url_clear(struct url *u);
 /* The last value of an argument, or NULL. */
 const char *url_arg(const struct url *u, const char *name);
+size_t url_character(const char *s); /* the length of the UTF-8 character at s; 0: none */
 bool url_is_text(const char *s); /* UTF-8 without control characters */

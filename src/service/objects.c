@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/objects.h"
+#include "model/value.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -101,7 +102,8 @@ static int find_port(struct db *db, struct object *o, struct err *err)
 	o->port.admin_state_up = row.admin_state_up;
 	/* Services (network:dhcp) speak for others; anti-spoofing is for instances. */
 	o->port.port_security = row.port_security && strncmp(row.device_owner, "network:", 8) != 0;
-	snprintf(o->port.device_owner, sizeof(o->port.device_owner), "%.63s", row.device_owner);
+	/* Cut between characters: half a one would end the host's stream. */
+	text_append(o->port.device_owner, sizeof(o->port.device_owner), row.device_owner);
 	o->port.n_addrs = (uint8_t)n;
 	for (int i = 0; i < n; i++) {
 		o->port.addrs[i].mac = row.mac;

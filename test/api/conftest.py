@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real neutrino-server on a free port of the loopback, with a database of its own."""
 
+import contextlib
+import io
+import json
+import logging
 import os
 import pathlib
 import sys
 
 import pytest
+from openstackclient import shell
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -46,6 +51,24 @@ def own_server(tmp_path):
 @pytest.fixture
 def api(server):
     return server.client()
+
+
+@pytest.fixture(scope="module")
+def cli(shared_server):
+    """The client's own entry point, in this process: starting Python for each call would take most of the time."""
+    options = ["--os-auth-type", "none", "--os-endpoint", f"http://127.0.0.1:{shared_server.port}"]
+
+    def run(*args, code=0, parse=True):
+        out, err = io.StringIO(), io.StringIO()
+        loggers = {n: logging.getLogger(n).level for n in ("openstack", "keystoneauth", "")}
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            got = shell.OpenStackShell().run(options + list(args))
+        for name, level in loggers.items():
+            logging.getLogger(name).setLevel(level)
+        assert got == code, f"{args}: {out.getvalue()}{err.getvalue()}"
+        return json.loads(out.getvalue()) if parse and code == 0 and out.getvalue().strip() else out.getvalue()
+
+    return run
 
 
 @pytest.hookimpl(tryfirst=True, hookwrapper=True)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every field of every resource with a wrong type, too long, out of range, null: 400 that names it, and nothing made."""
 
+import urllib.parse
+
 import pytest
 
 from server import error
@@ -137,6 +139,17 @@ def test_longest(base, resource):
         assert (made["name"], made["description"]) == (text, text)
         assert api.show(resource, made["id"]) == made
         api.delete(resource, made["id"])
+
+
+def test_errors_are_text(api):
+    """A value that is cut in an error is cut between characters, whatever its length."""
+    for n in range(1, 64):
+        for char in ("é", "€", "\U0001f9e0"):
+            for body in ({"name": ["x" * n + char * 300]}, {"x" * n + char * 300: 1},
+                         {"provider:network_type": ("x" * n + char * 300)[:32]}):
+                assert error(api.call("POST", "/v2.0/networks", {"network": body}))[0] == 400
+            assert error(api.get("/v2.0/networks?" + urllib.parse.quote("x" * n + char * 300) + "=1"))[0] == 400
+            assert error(api.get("/v2.0/networks/" + urllib.parse.quote("x" * n + char * 300)))[0] == 404
 
 
 @pytest.mark.parametrize("text", ['{"network":{"name":"\\u0000"}}', '{"network":{"name":"\\ud800"}}',

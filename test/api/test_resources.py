@@ -200,7 +200,7 @@ def test_json_suffix(api):
 
 
 def test_agents(api):
-    assert api.list("agent") == []
+    assert api.list("agent", "host=nobody") == []
     assert error(api.call("POST", "/v2.0/agents", {"agent": {}}))[:2] == (400, "BadRequest")
     assert error(api.get("/v2.0/agents/a0000000-0000-4000-8000-000000000000"))[:2] == (404, "AgentNotFound")
 

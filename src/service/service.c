@@ -130,17 +130,20 @@ static void run_batch(struct batch *b)
 	}
 }
 
+/* Until there is work; heartbeats alone wait for company, but not longer than BEAT_DELAY. */
 static void wait_for_work(struct service *s)
 {
-	while (!s->queue && !s->stop) {
-		struct timespec until;
+	struct timespec until = { 0 };
 
+	while (!s->queue && !s->stop) {
 		if (!host_has_beats(s)) {
 			pthread_cond_wait(&s->wake, &s->lock);
 			continue;
 		}
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += BEAT_DELAY;
+		if (until.tv_sec == 0) {
+			clock_gettime(CLOCK_MONOTONIC, &until);
+			until.tv_sec += BEAT_DELAY;
+		}
 		if (pthread_cond_timedwait(&s->wake, &s->lock, &until) == ETIMEDOUT)
 			return;
 	}

@@ -259,9 +259,9 @@ static void subnet_rules(void **state)
 	testing_close(&b.t);
 }
 
-static void interfaces_come_and_go(void **state)
+static void interfaces_are_the_routers(void **state)
 {
-	char port[UUID_TEXT_SIZE], second[UUID_TEXT_SIZE], network[UUID_TEXT_SIZE], overlap[UUID_TEXT_SIZE];
+	char port[UUID_TEXT_SIZE];
 	struct basis b;
 	json_t *by_subnet;
 
@@ -276,7 +276,6 @@ static void interfaces_come_and_go(void **state)
 	assert_string_equal(testing_text(&b.t, "network_id"), b.network);
 	refused(&b.t, SERVICE_ADD_ROUTER_INTERFACE, &resource_router, b.router, json_incref(by_subnet), ERR_BAD_REQUEST,
 		"BadRequest");
-	/* The port is the router's. */
 	refused(&b.t, SERVICE_DELETE, &resource_port, port, NULL, ERR_CONFLICT, "ServicePortInUse");
 	refused(&b.t, SERVICE_UPDATE, &resource_port, port, testing_attrs("{'fixed_ips':[]}"), ERR_BAD_REQUEST,
 		"IPAddressChangeNotAllowed");
@@ -289,43 +288,84 @@ static void interfaces_come_and_go(void **state)
 	refused(&b.t, SERVICE_DELETE, &resource_router, b.router, NULL, ERR_CONFLICT, "RouterInUse");
 	refused(&b.t, SERVICE_UPDATE, &resource_subnet, b.subnet, testing_attrs("{'gateway_ip':null}"), ERR_CONFLICT,
 		"GatewayIpInUse");
-	/* Another network's subnet with the same addresses. */
+	assert_int_equal(testing_call(&b.t, SERVICE_REMOVE_ROUTER_INTERFACE, &resource_router, b.router, by_subnet), 0);
+	refused(&b.t, SERVICE_DELETE, &resource_port, port, NULL, ERR_NOT_FOUND, "PortNotFound");
+	assert_int_equal(testing_call(&b.t, SERVICE_DELETE, &resource_router, b.router, NULL), 0);
+	testing_close(&b.t);
+}
+
+static void interfaces_refused(void **state)
+{
+	char port[UUID_TEXT_SIZE], network[UUID_TEXT_SIZE], overlap[UUID_TEXT_SIZE], owned[UUID_TEXT_SIZE];
+	struct basis b;
+
+	(void)state;
+	basis_open(&b, "10.0.0.0/24", NULL);
 	made(&b.t, &resource_network, testing_attrs("{}"), network);
 	made(&b.t, &resource_subnet, testing_attrs("{'network_id':'%s','cidr':'10.0.0.0/25','ip_version':4}", network),
 	     overlap);
-	refused(&b.t, SERVICE_ADD_ROUTER_INTERFACE, &resource_router, b.router,
-		testing_attrs("{'subnet_id':'%s'}", overlap), ERR_BAD_REQUEST, "BadRequest");
-	/* By port, and what is wrong with others. */
-	made(&b.t, &resource_port, testing_attrs("{'network_id':'%s','device_id':'vm'}", network), second);
-	refused(&b.t, SERVICE_ADD_ROUTER_INTERFACE, &resource_router, b.router,
-		testing_attrs("{'port_id':'%s'}", second), ERR_CONFLICT, "PortInUse");
-	refused(&b.t, SERVICE_REMOVE_ROUTER_INTERFACE, &resource_router, b.router,
-		testing_attrs("{'port_id':'%s'}", second), ERR_NOT_FOUND, "RouterInterfaceNotFound");
-	refused(&b.t, SERVICE_REMOVE_ROUTER_INTERFACE, &resource_router, b.router,
-		testing_attrs("{'subnet_id':'%s'}", overlap), ERR_NOT_FOUND, "RouterInterfaceNotFoundForSubnet");
-	refused(&b.t, SERVICE_REMOVE_ROUTER_INTERFACE, &resource_router, b.router,
-		testing_attrs("{'port_id':'%s','subnet_id':'%s'}", port, overlap), ERR_BAD_REQUEST,
-		"SubnetMismatchForPort");
-	refused(&b.t, SERVICE_ADD_ROUTER_INTERFACE, &resource_router, b.router, testing_attrs("{}"), ERR_BAD_REQUEST,
-		"BadRequest");
-	refused(&b.t, SERVICE_ADD_ROUTER_INTERFACE, &resource_router, b.router, testing_attrs("{'subnet_id':'x'}"),
-		ERR_BAD_REQUEST, "BadRequest");
-	refused(&b.t, SERVICE_ADD_ROUTER_INTERFACE, &resource_router, b.router,
-		testing_attrs("{'subnet_id':'%s','port_id':'%s'}", overlap, second), ERR_BAD_REQUEST, "BadRequest");
-	refused(&b.t, SERVICE_ADD_ROUTER_INTERFACE, &resource_router, NOWHERE, json_incref(by_subnet), ERR_NOT_FOUND,
-		"RouterNotFound");
-	refused(&b.t, SERVICE_ADD_ROUTER_INTERFACE, &resource_router, b.router,
-		testing_attrs("{'subnet_id':'" NOWHERE "'}"), ERR_NOT_FOUND, "SubnetNotFound");
-	refused(&b.t, SERVICE_ADD_ROUTER_INTERFACE, &resource_router, b.router,
-		testing_attrs("{'port_id':'" NOWHERE "'}"), ERR_NOT_FOUND, "PortNotFound");
-	assert_int_equal(testing_call(&b.t, SERVICE_REMOVE_ROUTER_INTERFACE, &resource_router, b.router, by_subnet), 0);
-	refused(&b.t, SERVICE_DELETE, &resource_port, port, NULL, ERR_NOT_FOUND, "PortNotFound");
-	assert_int_equal(testing_call(&b.t, SERVICE_UPDATE, &resource_port, second, testing_attrs("{'device_id':''}")),
-			 0);
+	made(&b.t, &resource_port, testing_attrs("{'network_id':'%s','device_id':'vm'}", network), port);
 	assert_int_equal(testing_call(&b.t, SERVICE_ADD_ROUTER_INTERFACE, &resource_router, b.router,
-				      testing_attrs("{'port_id':'%s'}", second)),
+				      testing_attrs("{'subnet_id':'%s'}", b.subnet)),
 			 0);
-	assert_string_equal(testing_text(&b.t, "port_id"), second);
+	snprintf(owned, sizeof(owned), "%s", testing_text(&b.t, "port_id"));
+	const struct {
+		enum service_op op;
+		const char *router;
+		json_t *attrs;
+		enum err_kind kind;
+		const char *type;
+	} cases[] = {
+		{ SERVICE_ADD_ROUTER_INTERFACE, b.router, testing_attrs("{'subnet_id':'%s'}", overlap), ERR_BAD_REQUEST,
+		  "BadRequest" },
+		{ SERVICE_ADD_ROUTER_INTERFACE, b.router, testing_attrs("{'port_id':'%s'}", port), ERR_CONFLICT,
+		  "PortInUse" },
+		{ SERVICE_ADD_ROUTER_INTERFACE, b.router, testing_attrs("{}"), ERR_BAD_REQUEST, "BadRequest" },
+		{ SERVICE_ADD_ROUTER_INTERFACE, b.router, testing_attrs("{'subnet_id':'x'}"), ERR_BAD_REQUEST,
+		  "BadRequest" },
+		{ SERVICE_ADD_ROUTER_INTERFACE, b.router,
+		  testing_attrs("{'subnet_id':'%s','port_id':'%s'}", overlap, port), ERR_BAD_REQUEST, "BadRequest" },
+		{ SERVICE_ADD_ROUTER_INTERFACE, NOWHERE, testing_attrs("{'subnet_id':'%s'}", overlap), ERR_NOT_FOUND,
+		  "RouterNotFound" },
+		{ SERVICE_ADD_ROUTER_INTERFACE, b.router, testing_attrs("{'subnet_id':'" NOWHERE "'}"), ERR_NOT_FOUND,
+		  "SubnetNotFound" },
+		{ SERVICE_ADD_ROUTER_INTERFACE, b.router, testing_attrs("{'port_id':'" NOWHERE "'}"), ERR_NOT_FOUND,
+		  "PortNotFound" },
+		{ SERVICE_REMOVE_ROUTER_INTERFACE, b.router, testing_attrs("{'port_id':'%s'}", port), ERR_NOT_FOUND,
+		  "RouterInterfaceNotFound" },
+		{ SERVICE_REMOVE_ROUTER_INTERFACE, b.router, testing_attrs("{'subnet_id':'%s'}", overlap),
+		  ERR_NOT_FOUND, "RouterInterfaceNotFoundForSubnet" },
+		{ SERVICE_REMOVE_ROUTER_INTERFACE, b.router,
+		  testing_attrs("{'port_id':'%s','subnet_id':'%s'}", owned, overlap), ERR_BAD_REQUEST,
+		  "SubnetMismatchForPort" },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++)
+		refused(&b.t, cases[i].op, &resource_router, cases[i].router, cases[i].attrs, cases[i].kind,
+			cases[i].type);
+	testing_close(&b.t);
+}
+
+static void interfaces_by_port(void **state)
+{
+	char port[UUID_TEXT_SIZE], bare[UUID_TEXT_SIZE];
+	struct basis b;
+
+	(void)state;
+	basis_open(&b, "10.0.0.0/24", NULL);
+	made(&b.t, &resource_port, port_attrs(&b, ",'fixed_ips':[]"), bare);
+	refused(&b.t, SERVICE_ADD_ROUTER_INTERFACE, &resource_router, b.router, testing_attrs("{'port_id':'%s'}", bare),
+		ERR_BAD_REQUEST, "BadRequest");
+	/* Any address will do; where the port was bound it is no longer. */
+	made(&b.t, &resource_port, port_attrs(&b, ",'binding:host_id':'h1','fixed_ips':[{'ip_address':'10.0.0.99'}]"),
+	     port);
+	assert_int_equal(testing_call(&b.t, SERVICE_ADD_ROUTER_INTERFACE, &resource_router, b.router,
+				      testing_attrs("{'port_id':'%s'}", port)),
+			 0);
+	assert_string_equal(testing_text(&b.t, "port_id"), port);
+	assert_int_equal(testing_call(&b.t, SERVICE_UPDATE, &resource_port, port, testing_attrs("{'name':'gw'}")), 0);
+	assert_string_equal(testing_text(&b.t, "device_id"), b.router);
+	assert_string_equal(testing_text(&b.t, "binding:host_id"), "");
 	testing_close(&b.t);
 }
 
@@ -645,7 +685,9 @@ int main(void)
 		cmocka_unit_test(macs_are_of_one_network),
 		cmocka_unit_test(segments),
 		cmocka_unit_test(subnet_rules),
-		cmocka_unit_test(interfaces_come_and_go),
+		cmocka_unit_test(interfaces_are_the_routers),
+		cmocka_unit_test(interfaces_refused),
+		cmocka_unit_test(interfaces_by_port),
 		cmocka_unit_test(routers_that_are_not_served),
 		cmocka_unit_test(binding_and_status),
 		cmocka_unit_test(tokens),

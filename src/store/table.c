@@ -10,7 +10,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 
-#define MAX_ARGS 4000 /* of a statement */
+#define MAX_ARGS 4000 /* of a statement's filters */
+#define OTHER_ARGS 4 /* the project, the marker, the limit */
 
 void base_row_read(struct db_rows *q, struct base_row *ret)
 {
@@ -229,11 +230,14 @@ int table_select(struct db *db, const struct table *t, const struct table_query 
 	_cleanup_(writer_fini) struct writer w = { .n = 0 };
 	_cleanup_(db_endp) struct db_rows *q = NULL;
 	_cleanup_(freep) void *row = xmalloc(t->size);
+	size_t values = 0;
 	int r;
 
 	utstring_new(w.sql);
-	w.args = xcalloc(MAX_ARGS + 8, sizeof(*w.args));
-	w.bytes = xcalloc(MAX_ARGS + 8, sizeof(*w.bytes));
+	for (size_t i = 0; i < query->n_terms; i++)
+		values += query->terms[i].n;
+	w.args = xcalloc(values + OTHER_ARGS, sizeof(*w.args));
+	w.bytes = xcalloc(values + OTHER_ARGS, sizeof(*w.bytes));
 	write_query(&w, t, query);
 	q = db_query(db, utstring_body(w.sql), w.args, w.n);
 	while ((r = db_next(q, err)) > 0) {

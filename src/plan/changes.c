@@ -11,20 +11,22 @@
  *
  * A packet reads a chain of records: interface → route → neighbour → fdb → port or peer, with the
  * segment beside. A state in between is safe when the chain that a packet finds in it is the old
- * one, the new one, or broken. Three rules make that so:
+ * one, the new one, or broken.
  *
- *   leaves first   New and updated records go in from the end of the chain to its start; deleted
- *                  ones go out from its start to its end.
- *   free first     A value that only one record may have (a network's segment, a peer's tunnel
- *                  address, a DVR MAC, a port's device) is given up before another takes it.
- *   break first    A record whose old state leads to another that also gets a new state would, for
- *                  a moment, join its old half to the new one. It is taken out before, and put back
- *                  (if it comes back) in its turn: those packets are dropped for that moment.
+ *   1. out     Deleted records go, and ports and interfaces go down, from the start of the chain to its end
+ *              (ports first: they are a start too): what is left is the old chain or a broken one. Unique values (a
+ * network's segment, a peer's tunnel address, a DVR MAC, a port's device) are free before another record takes them.
+ *   2. in      New and updated records come from the end of the chain to its start.
+ *   3. out     What an updated record led to until now, and what another is there for now: without it
+ *              packets would be lost meanwhile (a VM that moves away: its port goes last).
  *
- * The last two are why an update may become a removal and an addition. They are rare: a port that
- * moves, comes, goes or changes its addresses breaks nothing. What a record leads to is named by
- * tokens; where it is a whole range (a route's neighbours) the token names the network, and so
- * may break a little more than it must.
+ * A record whose old state leads to another that also gets a new state would, for a moment, join its
+ * old half to the new one. It goes in 1, also if it stays, and comes back in 2 in its turn: such an
+ * update is a removal and an addition, and its packets are dropped meanwhile. That is rare: a port that
+ * moves, comes, goes or changes its addresses breaks nothing. (A port's record is
+ * the start of its packets' way and the end of others': it comes early, for the latter.) What a record leads to is
+ * named by tokens; where it is a whole range (a route's neighbours) the token names the network, and so may break a
+ * little more than it must.
  */
 
 struct token {
@@ -43,6 +45,7 @@ enum token_kind {
 	TOKEN_ANY_FDB, /* a: network */
 	TOKEN_NEIGHBOURS, /* a: network */
 	TOKEN_ROUTES, /* a: router, b: part */
+	TOKEN_SUBNETS, /* a: network */
 	TOKEN_INTERFACE, /* a: network, b: MAC */
 	TOKEN_ONE_SEGMENT, /* a: network that has it */
 	TOKEN_ONE_TUNNEL, /* b: address */
@@ -142,10 +145,12 @@ static struct tokens names_of(const struct plan_record *r)
 	case PLAN_INTERFACE:
 		token_add(&t, TOKEN_INTERFACE, r->interface.key.network, &r->interface.key.mac, sizeof(struct mac));
 		break;
+	case PLAN_SUBNET:
+		token_add(&t, TOKEN_SUBNETS, r->subnet.key.network, NULL, 0);
+		break;
 	case PLAN_HOST:
 	case PLAN_MEMBER:
 	case PLAN_FLOOD:
-	case PLAN_SUBNET:
 		break;
 	}
 	return t;
@@ -168,8 +173,10 @@ static struct tokens leads_to(const struct plan_record *r)
 		break;
 	case PLAN_FDB:
 		token_add(&t, TOKEN_SEGMENT, r->fdb.key.network, NULL, 0);
-		if (r->fdb.port)
+		if (r->fdb.port) {
 			token_add(&t, TOKEN_PORT, r->fdb.port, NULL, 0);
+			token_add(&t, TOKEN_SUBNETS, r->fdb.key.network, NULL, 0);
+		}
 		if (r->fdb.peer)
 			token_add(&t, TOKEN_PEER, r->fdb.peer, NULL, 0);
 		break;
@@ -247,11 +254,18 @@ static struct tokens owns(const struct plan_record *r)
 
 /* ------------------------------------------------------------------ the three phases */
 
-enum phase { PHASE_OUT_FIRST, PHASE_IN, PHASE_OUT };
+enum phase { PHASE_PORTS_OUT, PHASE_OUT, PHASE_IN, PHASE_OUT_LAST };
 
 struct ordered {
 	enum phase phase;
 	const struct plan_change *change;
+};
+
+/* Tokens of all changes. */
+struct sets {
+	struct token_set new_states; /* names of what is added or updated */
+	struct token_set taken; /* values that these own */
+	struct token_set left; /* what updated records, and those that go last, led to */
 };
 
 /* Tables from the end of a packet's chain to its start are in the order of the enum. */
@@ -266,92 +280,167 @@ static int by_phase(const void *a, const void *b)
 	return x->phase == PHASE_IN ? c : -c;
 }
 
-static bool must_go_first(const struct plan_change *c, const struct token_set *new_states,
-			  const struct token_set *taken)
+static const struct plan_record *old_state(const struct plan_change *c)
 {
-	const struct plan_record *old = c->op == PLAN_UPDATE ? &c->old : &c->record;
-	struct tokens t;
+	return c->op == PLAN_UPDATE ? &c->old : &c->record;
+}
+
+/* Gives up a value that another takes. */
+static bool frees_taken(const struct plan_change *c, const struct sets *s)
+{
+	struct tokens t = owns(old_state(c)), kept = { 0 };
+
+	if (c->op == PLAN_UPDATE)
+		kept = owns(&c->record);
+	for (size_t i = 0; i < t.n; i++)
+		if ((kept.n == 0 || memcmp(&t.items[i], &kept.items[i], sizeof(t.items[i])) != 0) &&
+		    set_has(&s->taken, &t.items[i]))
+			return true;
+	return false;
+}
+
+static bool must_go_first(const struct plan_change *c, const struct sets *s)
+{
+	struct tokens t = leads_to(old_state(c));
 
 	if (c->op == PLAN_ADD)
 		return false;
-	t = owns(old);
-	if (c->op == PLAN_UPDATE) {
-		/* What it keeps is not given up. */
-		struct tokens kept = owns(&c->record), given = { 0 };
-
-		for (size_t i = 0; i < t.n; i++)
-			if (memcmp(&t.items[i], &kept.items[i], sizeof(t.items[i])) != 0)
-				given.items[given.n++] = t.items[i];
-		t = given;
-	}
-	if (set_has_any(taken, &t))
+	if (frees_taken(c, s))
 		return true;
-	if (c->op == PLAN_UPDATE && !turns(old, &c->record))
+	if (c->op == PLAN_UPDATE && c->record.table == PLAN_PORT)
+		return turns(&c->old, &c->record); /* it is the start of its packets' way too */
+	if (c->op == PLAN_UPDATE && !turns(&c->old, &c->record))
 		return false;
-	t = leads_to(old);
-	return set_has_any(new_states, &t);
+	return set_has_any(&s->new_states, &t);
 }
 
-static void collect_tokens(const struct plan_changes *c, struct token_set *new_states, struct token_set *taken)
+/* An interface or a port that goes down: from now on it only drops. */
+static bool closes(const struct plan_change *c)
+{
+	if (c->op != PLAN_UPDATE)
+		return false;
+	if (c->record.table == PLAN_INTERFACE)
+		return c->old.interface.up && !c->record.interface.up;
+	return c->record.table == PLAN_PORT && c->old.port.up && !c->record.port.up;
+}
+
+/* Another prefix takes over some of this one's addresses: a route of the same part, a subnet of the same network. */
+static bool takes_over(const struct plan_record *new, const struct plan_record *old)
+{
+	if (new->table != old->table)
+		return false;
+	if (new->table == PLAN_ROUTE)
+		return memcmp(&new->route.key.part, &old->route.key.part, sizeof(struct plan_part)) == 0 &&
+		       prefix_overlaps(&new->route.key.prefix, &old->route.key.prefix);
+	return new->table == PLAN_SUBNET &&new->subnet.key.network ==
+	       old->subnet.key.network &&prefix_overlaps(&new->subnet.key.prefix, &old->subnet.key.prefix);
+}
+
+/* Its packets have another way in the end, so it stays until that is there. */
+static bool goes_last(const struct plan_change *c, const struct sets *s, const struct plan_changes *all)
+{
+	struct tokens t = names_of(&c->record);
+
+	if (c->record.table == PLAN_INTERFACE)
+		return false; /* its packets come by its own MAC */
+	if (set_has_any(&s->left, &t))
+		return true;
+	if ((c->record.table != PLAN_ROUTE && c->record.table != PLAN_SUBNET) || !set_has_any(&s->new_states, &t))
+		return false;
+	for (size_t i = 0; i < all->n; i++)
+		if (all->items[i].op != PLAN_DELETE && takes_over(&all->items[i].record, &c->record))
+			return true;
+	return false;
+}
+
+static void collect_tokens(const struct plan_changes *c, struct sets *s)
 {
 	for (size_t i = 0; i < c->n; i++) {
+		const struct plan_change *item = &c->items[i];
 		struct tokens t;
 
-		if (c->items[i].op == PLAN_DELETE)
+		if (item->op == PLAN_DELETE)
 			continue;
-		t = names_of(&c->items[i].record);
-		set_add(new_states, &t);
-		if (c->items[i].op == PLAN_UPDATE) {
-			t = names_of(&c->items[i].old);
-			set_add(new_states, &t);
-		}
-		t = owns(&c->items[i].record);
-		set_add(taken, &t);
+		t = names_of(&item->record);
+		set_add(&s->new_states, &t);
+		t = owns(&item->record);
+		set_add(&s->taken, &t);
+		if (item->op == PLAN_ADD)
+			continue;
+		t = names_of(&item->old);
+		set_add(&s->new_states, &t);
+		t = leads_to(&item->old);
+		set_add(&s->left, &t);
 	}
+}
+
+static int by_table_down(const void *a, const void *b)
+{
+	const struct plan_change *x = a, *y = b;
+
+	return (x->record.table < y->record.table) - (x->record.table > y->record.table);
+}
+
+/* From the start of the chain: what goes last keeps what it leads to. */
+static enum phase phase_of(const struct plan_change *c, struct sets *s, const struct plan_changes *all)
+{
+	enum phase out = c->record.table == PLAN_PORT ? PHASE_PORTS_OUT : PHASE_OUT;
+	struct tokens t;
+
+	if (c->op != PLAN_DELETE)
+		return closes(c) ? out : PHASE_IN;
+	if (must_go_first(c, s) || !goes_last(c, s, all))
+		return out;
+	t = leads_to(&c->record);
+	set_add(&s->left, &t);
+	return PHASE_OUT_LAST;
+}
+
+static void replace_items(struct plan_changes *c, const struct ordered *order, size_t n)
+{
+	struct plan_change *items = xcalloc(n, sizeof(*items));
+
+	for (size_t i = 0; i < n; i++)
+		items[i] = *order[i].change;
+	free(c->items);
+	c->items = items;
+	c->n = c->allocated = n;
 }
 
 void plan_changes_order(struct plan_changes *c)
 {
-	struct token_set new_states = { 0 }, taken = { 0 };
 	struct plan_changes split = { 0 };
 	struct ordered *order;
+	struct sets s = { 0 };
 
 	if (c->n == 0)
 		return;
-	collect_tokens(c, &new_states, &taken);
+	collect_tokens(c, &s);
+	qsort(c->items, c->n, sizeof(*c->items), by_table_down);
 	/* Twice the room: an update may become two. `split` must not move while `order` points into it. */
 	split.allocated = 2 * c->n;
 	split.items = xcalloc(split.allocated, sizeof(*split.items));
 	order = xcalloc(split.allocated, sizeof(*order));
 	for (size_t i = 0; i < c->n; i++) {
 		const struct plan_change *item = &c->items[i];
-		bool first = must_go_first(item, &new_states, &taken);
 
-		if (first && item->op == PLAN_UPDATE) {
+		if (item->op == PLAN_UPDATE && must_go_first(item, &s)) {
+			order[split.n] = (struct ordered) { PHASE_OUT, &split.items[split.n] };
 			plan_changes_add(&split, PLAN_DELETE, &item->old, NULL);
-			order[split.n - 1] = (struct ordered) { PHASE_OUT_FIRST, &split.items[split.n - 1] };
+			order[split.n] = (struct ordered) { PHASE_IN, &split.items[split.n] };
 			plan_changes_add(&split, PLAN_ADD, &item->record, NULL);
-			order[split.n - 1] = (struct ordered) { PHASE_IN, &split.items[split.n - 1] };
 			continue;
 		}
+		order[split.n] = (struct ordered) { phase_of(item, &s, c), &split.items[split.n] };
 		split.items[split.n++] = *item;
-		order[split.n - 1] = (struct ordered) { first                     ? PHASE_OUT_FIRST
-							: item->op == PLAN_DELETE ? PHASE_OUT
-										  : PHASE_IN,
-							&split.items[split.n - 1] };
 	}
 	qsort(order, split.n, sizeof(*order), by_phase);
-	if (c->allocated < split.n) {
-		c->items = xrealloc(c->items, split.n * sizeof(*c->items));
-		c->allocated = split.n;
-	}
-	c->n = split.n;
-	for (size_t i = 0; i < split.n; i++)
-		c->items[i] = *order[i].change;
+	replace_items(c, order, split.n);
 	free(order);
 	plan_changes_fini(&split);
-	set_fini(&new_states);
-	set_fini(&taken);
+	set_fini(&s.new_states);
+	set_fini(&s.taken);
+	set_fini(&s.left);
 }
 
 /* ------------------------------------------------------------------ the list */

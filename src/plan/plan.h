@@ -49,11 +49,11 @@ bool plan_equal(const struct plan *a, const struct plan *b);
 /*
  * Changes: what turns one plan into another, in an order in which every state in between
  * forwards a packet as before, as after, or drops it:
- *   1. removals that free a unique value which an addition takes (a network's segment, a peer's
- *      tunnel address, a DVR MAC, a port's device), or that would lead packets from an old
- *      record to the new state of another
- *   2. additions and updates, leaves first (order of enum plan_table)
- *   3. the other removals, roots first (the reverse)
+ *   1. removals, and ports and interfaces that go down: ports, then roots first (reverse order of enum plan_table)
+ *   2. additions and updates, leaves first
+ *   3. removals of what updated records led to until then, roots first
+ * Unique values (a network's segment, a peer's tunnel address, a DVR MAC, a port's device) are given
+ * up in 1 before another record takes them in 2.
  * An update that must give way is split: a removal in 1 and an addition in 2 of the same key.
  */
 enum plan_op { PLAN_ADD, PLAN_UPDATE, PLAN_DELETE };

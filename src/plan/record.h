@@ -33,12 +33,12 @@ enum plan_table {
 	PLAN_HOST,
 	PLAN_PEER,
 	PLAN_SEGMENT,
+	PLAN_SUBNET,
 	PLAN_MEMBER,
 	PLAN_PORT,
 	PLAN_FDB,
 	PLAN_NEIGHBOUR,
 	PLAN_FLOOD,
-	PLAN_SUBNET,
 	PLAN_ROUTE,
 	PLAN_INTERFACE, /* last: it opens the way to the routes, and closes it first */
 };

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "compile/compile.h"
+#include "driver/fake/forward.h"
+#include "plan/verdict_names.h"
+#include "probe.h"
+
+/*
+ * While the ordered changes are applied, one after the other, every packet meets what it would have met before all
+ * of them, or after, or is dropped: never a mixture. Of a flooded frame that holds for each copy. A router that
+ * drops a packet may say so: an ICMP error is a drop.
+ *
+ * A port's record says both what may leave it and what can reach it, so it has no one right place in the order. A
+ * packet may therefore meet the old state with its own port as it will be, and the new one with its port as it was.
+ */
+
+#define PACKETS 40
+#define RIGHT_RESULTS 4
+
+struct packet {
+	struct forward_in in;
+	uint8_t frame[PROBE_FRAME_MAX];
+	struct forward_result right[RIGHT_RESULTS];
+	char what[200];
+};
+
+/* The plans that give them. */
+static const char *const right_names[RIGHT_RESULTS] = { "before", "after", "before, its port after",
+							"after, its port before" };
+
+static bool same_out(const struct forward_out *a, const struct forward_out *b)
+{
+	return a->port == b->port && a->peer == b->peer && a->id == b->id && a->len == b->len &&
+	       memcmp(a->frame, b->frame, a->len) == 0;
+}
+
+static bool has_out(const struct forward_result *r, const struct forward_out *out)
+{
+	for (size_t i = 0; i < r->n_outs; i++)
+		if (same_out(&r->outs[i], out))
+			return true;
+	return false;
+}
+
+static bool same_result(const struct forward_result *a, const struct forward_result *b)
+{
+	if (a->verdict != b->verdict || a->n_outs != b->n_outs)
+		return false;
+	for (size_t i = 0; i < a->n_outs; i++)
+		if (!has_out(b, &a->outs[i]))
+			return false;
+	return true;
+}
+
+static bool is_error(const struct forward_result *r)
+{
+	const uint8_t *ip = r->verdict == VERDICT_ANSWER ? r->outs[0].frame + ETH_SIZE : NULL;
+
+	return ip && ip[9] == PROTO_ICMP && ip[IPV4_SIZE] != ICMP_ECHO_REPLY;
+}
+
+static bool is_allowed(const struct packet *p, const struct forward_result *now)
+{
+	if (now->verdict == VERDICT_DROP || is_error(now))
+		return true;
+	for (int i = 0; i < RIGHT_RESULTS; i++)
+		if (same_result(now, &p->right[i]))
+			return true;
+	if (now->verdict != VERDICT_FLOOD)
+		return false;
+	for (size_t i = 0; i < now->n_outs; i++) {
+		bool found = false;
+
+		for (int n = 0; n < RIGHT_RESULTS && !found; n++)
+			found = has_out(&p->right[n], &now->outs[i]);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* The plan with the port's record as it is in the other one. */
+static struct plan *with_port_of(const struct plan *p, const struct plan *other, uint32_t port)
+{
+	struct plan_record key = PLAN_RECORD(PLAN_PORT);
+	struct plan *copy = plan_copy(p);
+	const struct plan_record *r;
+
+	key.port.key.port = port;
+	r = plan_find(other, &key);
+	if (r)
+		plan_set(copy, r);
+	return copy;
+}
+
+static void forward_rightly(struct packet *p, const struct plan *from, const struct plan *to)
+{
+	_cleanup_(plan_freep) struct plan *from_port = with_port_of(from, to, p->in.port);
+	_cleanup_(plan_freep) struct plan *to_port = with_port_of(to, from, p->in.port);
+	const struct plan *const plans[RIGHT_RESULTS] = { from, to, from_port, to_port };
+
+	for (int i = 0; i < RIGHT_RESULTS; i++)
+		forward_run(plans[i], NULL, &p->in, &p->right[i]);
+}
+
+/* Out of a port of this host, or as it would come from another host by tunnel: sent by its VM, or routed there. */
+static bool make_packet(struct packet *p, const struct cloud *c, struct rng *r, uint32_t host)
+{
+	struct probe probe;
+	const struct cloud_vm *to;
+	struct mac dvr;
+
+	memset(p, 0, sizeof(*p));
+	if (!probe_make(&probe, c, r))
+		return false;
+	probe.ttl = 64;
+	p->in.len = probe_frame(&probe, c, p->frame);
+	p->in.frame = p->frame;
+	probe_print(&probe, p->what);
+	if (rng_chance(r, 8))
+		memset(p->frame, 0xff, 6);
+	if (probe.host == host) {
+		p->in.port = cloud_vm_port(probe.vm);
+		return true;
+	}
+	p->in.tunnel = cloud_tunnel(probe.host);
+	p->in.type = PLAN_SEGMENT_VXLAN;
+	to = &c->vms[rng_below(r, VMS_MAX)];
+	if (rng_chance(r, 50) && to->there && to->n_ips) {
+		dvr = cloud_dvr_mac(probe.host);
+		p->in.id = c->networks[to->network - 1].vni;
+		memcpy(p->frame, &to->mac, 6);
+		memcpy(p->frame + 6, &dvr, 6);
+		put_u32(p->frame + ETH_SIZE + 16, ip_to_v4(&to->ips[0]));
+	} else {
+		p->in.id = c->networks[c->vms[probe.vm].network - 1].vni;
+	}
+	return true;
+}
+
+static void print_result(const struct forward_result *r, UT_string *out)
+{
+	utstring_printf(out, " %s %s", verdict_name(r->verdict), drop_reason_name(r->reason));
+	for (size_t i = 0; i < r->n_outs; i++)
+		utstring_printf(out, " [port %u peer %u id %u mac ..:%02x:%02x < ..:%02x:%02x]", r->outs[i].port,
+				r->outs[i].peer, r->outs[i].id, r->outs[i].frame[4], r->outs[i].frame[5],
+				r->outs[i].frame[10], r->outs[i].frame[11]);
+}
+
+static void explain(struct complaint *c, const struct packet *p, const struct forward_result *now,
+		    const struct plan_changes *changes, size_t at)
+{
+	_cleanup_(utstring_freep) UT_string *text = NULL;
+
+	utstring_new(text);
+	utstring_printf(text, "%s%s", p->what, p->in.port ? "" : " (by tunnel)");
+	for (int i = 0; i < RIGHT_RESULTS; i++) {
+		utstring_printf(text, "\n%s:", right_names[i]);
+		print_result(&p->right[i], text);
+	}
+	utstring_printf(text, "\nafter change %zu:", at + 1);
+	print_result(now, text);
+	utstring_printf(text, "\n");
+	plan_changes_format(changes, text);
+	complain(c, "%s", utstring_body(text));
+}
+
+static void check_states(struct complaint *c, struct packet *packets, size_t n, const struct plan *from,
+			 const struct plan *to)
+{
+	_cleanup_(plan_freep) struct plan *now = plan_copy(from);
+	struct plan_changes changes;
+
+	plan_diff(from, to, &changes);
+	for (size_t at = 0; at < changes.n; at++) {
+		const struct plan_changes one = { .n = 1, .items = &changes.items[at] };
+
+		plan_apply(now, &one);
+		for (size_t i = 0; i < n && !c->made; i++) {
+			struct forward_result result;
+
+			forward_run(now, NULL, &packets[i].in, &result);
+			if (!is_allowed(&packets[i], &result))
+				explain(c, &packets[i], &result, &changes, at);
+			forward_result_fini(&result);
+		}
+	}
+	plan_changes_fini(&changes);
+}
+
+static struct plan *plan_of(const struct cloud *c, uint32_t host)
+{
+	struct model *m = cloud_model(c, host);
+	struct plan *p = compile_all(m);
+
+	model_free(m);
+	return p;
+}
+
+void property_between(struct rng *r, struct complaint *c)
+{
+	struct cloud *before = xcalloc(1, sizeof(*before)), *after = xcalloc(1, sizeof(*after));
+	struct packet *packets = xcalloc(PACKETS, sizeof(*packets));
+	_cleanup_(plan_freep) struct plan *from = NULL, *to = NULL;
+	uint32_t host;
+	size_t n = 0;
+
+	cloud_make(before, r);
+	*after = *before;
+	/* From one call's change to what a host has missed in a night. */
+	for (uint32_t i = 1 + rng_below(r, rng_chance(r, 70) ? 2 : 12); i > 0; i--)
+		cloud_change(after, r);
+	host = 1 + rng_below(r, before->n_hosts);
+	from = plan_of(before, host);
+	to = plan_of(after, host);
+	for (int i = 0; i < 3 * PACKETS && n < PACKETS; i++) {
+		struct packet *p = &packets[n];
+
+		if (!make_packet(p, rng_chance(r, 50) ? before : after, r, host))
+			continue;
+		forward_rightly(p, from, to);
+		n++;
+	}
+	check_states(c, packets, n, from, to);
+	for (size_t i = 0; i < n * RIGHT_RESULTS; i++)
+		forward_result_fini(&packets[i / RIGHT_RESULTS].right[i % RIGHT_RESULTS]);
+	free(packets);
+	free(before);
+	free(after);
+}

@@ -24,7 +24,9 @@
 
 static const struct packet_driver *const drivers[] = {
 	&packet_on_fake,
+#ifdef PACKET_ON_EBPF
 	&packet_on_ebpf,
+#endif
 };
 
 struct tally {

@@ -25,6 +25,14 @@ def mac_text(raw):
     return ":".join(f"{b:02x}" for b in raw)
 
 
+def kind(raw):
+    """What of a VXLAN frame over IPv4 does not change from packet to packet of a flow; others: all of it."""
+    if raw[12:15] != b"\x08\x00\x45" or raw[23] != 17 or raw[36:38] != b"\x12\xb5":
+        return raw
+    ip = raw[64:84] # of the inner packet, if it is one: TTL, protocol and addresses count
+    return raw[0:14] + raw[20:22] + raw[26:34] + raw[42:64] + (ip[8:10] + ip[12:] if raw[62:64] == b"\x08\x00" else raw[64:])
+
+
 def checksum(data):
     """RFC 1071; 0 over something that holds its own right checksum."""
     if len(data) % 2:
@@ -188,6 +196,14 @@ class Capture:
     def tunnelled(self):
         """The VXLAN frames, that is tenants' traffic; the rest of an uplink is the lab's own."""
         return [f for f in self.frames() if f.inner is not None]
+
+    def kinds(self):
+        """One VXLAN frame of each kind: same ends, segment, MACs, TTL and addresses. For long captures."""
+        self.sync()
+        with self.changed:
+            found = {kind(raw): (raw, time) for raw, time in self.seen}
+        frames = [Frame.parse(raw, time) for raw, time in found.values()]
+        return [f for f in frames if f.inner is not None]
 
     def clear(self):
         self.sync()

@@ -153,8 +153,7 @@ class Lab:
                 there = True
                 spaces = [Space(n, p, False) for n, p in holders.items()]
                 inodes = {s.net_inode() for s in spaces} - {None, os.stat("/proc/self/ns/net").st_ino}
-                for p in ns.processes_in(inodes):
-                    p.end(signal.SIGKILL, 10)
+                ns.end_all(ns.processes_in(inodes))
             else:
                 raise LabError(f"cannot end {', '.join(holders)}")
         self.state.remove()

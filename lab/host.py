@@ -12,21 +12,31 @@ from . import config, underlay
 from .base import LabError, Process, until
 from .ns import Space
 
-PRIVATE = {"etc": "/etc", "var-lib": "/var/lib", "run": "/run"} # in the order of mounting: we lie in /run
-
+# /etc is ours, name by name, but for what the host has of its own; /var/lib and /run are the host's alone.
+# Programs and sources that lie there stay in sight. /run is last: DIR lies in it.
 MOUNTS = """
 set -e
 mount -t sysfs sysfs /sys
 mount -t bpf bpf /sys/fs/bpf
+cd {dir}
+mount -t tmpfs -o mode=755 tmpfs merged
+mkdir merged/.machine
+mount --bind /etc merged/.machine
+(cd merged/.machine; ls -A) | grep -vxF -e hosts -e neutron | sed 's,^,.machine/,' | xargs -d '\\n' ln -s -t merged
+cp etc/hosts merged/
+mkdir merged/neutron
+mount --bind etc/neutron merged/neutron
 for needed in {needed}; do
-	for pair in {pairs}; do
-		case $needed in ${{pair#*=}}/*)
-			at={dir}/${{pair%%=*}}${{needed#${{pair#*=}}}}
+	for pair in /var/lib=var-lib /run=run; do
+		case $needed in ${{pair%%=*}}/*)
+			at=${{pair#*=}}${{needed#${{pair%%=*}}}}
 			mkdir -p $at; mount --bind $needed $at;;
 		esac
 	done
 done
-for pair in {pairs}; do mount --rbind {dir}/${{pair%%=*}} ${{pair#*=}}; done
+mount --rbind merged /etc
+mount --rbind var-lib /var/lib
+mount --rbind run /run
 """
 
 
@@ -58,11 +68,9 @@ class Host:
         return self.space
 
     def install(self):
-        """The host's disk: a copy of our /etc with the host's own configuration in it."""
-        os.makedirs(self.dir)
-        shutil.copytree("/etc", os.path.join(self.dir, "etc"), symlinks=True, ignore_dangling_symlinks=True,
-                        ignore=shutil.ignore_patterns("neutron", "*.lock"))
-        os.makedirs(os.path.join(self.dir, "var-lib/neutrino"))
+        """The host's disk."""
+        for part in ("etc", "var-lib/neutrino", "merged"):
+            os.makedirs(os.path.join(self.dir, part))
         hosts = self.lab.state.data["hosts"]
         with open(os.path.join(self.dir, "etc/hosts"), "w") as f:
             f.write("127.0.0.1 localhost\n")
@@ -80,8 +88,7 @@ class Host:
         self.data["space"] = self.space.save()
         self.lab.state.save()
         self.space.run("bash", "-c", MOUNTS.format(
-            dir=self.dir, pairs=" ".join(f"{k}={v}" for k, v in PRIVATE.items()),
-            needed=" ".join({self.lab.build, self.lab.source})))
+            dir=self.dir, needed=" ".join({self.lab.build, self.lab.source})))
         underlay.connect(self.lab.underlay(), self.space, self.name, self.data["address"])
 
     def power_off(self):

@@ -3,6 +3,7 @@
 
 No name in /run/netns: nothing of a lab outlives its processes, so ending them is all the cleaning there is."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -115,8 +116,7 @@ class Space:
             inside = [p for p in processes_in({inode}) if p.pid != self.holder.pid]
             if not inside:
                 break
-            for p in inside:
-                p.end(signal.SIGKILL, 10)
+            end_all(inside)
         self.holder.end(signal.SIGKILL, 10)
 
 
@@ -140,6 +140,14 @@ def processes_in(inodes):
         except OSError:
             pass
     return found
+
+
+def end_all(processes):
+    """kill -9 for all of them first, then waits: each takes its time to let go of what it holds."""
+    for wait in (0, 10):
+        for p in processes:
+            with contextlib.suppress(*((LabError,) if wait == 0 else ())):
+                p.end(signal.SIGKILL, wait)
 
 
 def holders(lab, prefix=False):

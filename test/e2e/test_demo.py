@@ -8,11 +8,12 @@ from conftest import BUILD, SOURCE
 
 CHANGING = [
     (r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", "MAC"),
+    (r"VXLAN \d+", "VXLAN V"),
     (r"\b10\.0\.(\d)\.(?!1\b|0/)\d+", r"10.0.\1.N"),
     (r"\b(\d+\.\d+) s\b", "T s"),
     (r"\(\d+ s\)|in \d+ s", "T s"),
-    (r"\b\d+ (sent|frames captured|of \d+ have arrived)", r"N \1"),
-    (r"N of \d+ have", "N of N have"),
+    (r"\b\d+ (sent|frames captured|processes)", r"N \1"),
+    (r"0 of \d+ are missing", "0 of N are missing"),
     (r" +", " "),
 ]
 

@@ -5,7 +5,8 @@ import pytest
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import ARP, Ether
 
-from frames import ask, quiet
+from frames import ask, quiet, send
+from lab.base import until
 from lab.traffic import Stream, ping, transfer
 
 PAIRS = [("blue1", "green1"), ("blue1", "green2"), ("blue1", "blue2"), ("green2", "blue1"), ("green2", "green1")]
@@ -107,6 +108,20 @@ def test_own_address_probe_is_not_answered(watched):
     a = watched.blue1
     probe = Ether(src=a.mac, dst="ff:ff:ff:ff:ff:ff") / ARP(op=1, hwsrc=a.mac, psrc="0.0.0.0", pdst=a.ip)
     assert quiet(watched.lab, a, probe, lambda p: ARP in p and p[ARP].op == 2)
+
+
+def test_broadcast_reaches_each_of_its_network_once(watched):
+    a = watched.blue1
+    frame = Ether(src=a.mac, dst="ff:ff:ff:ff:ff:ff") / IP(src=a.ip, dst="10.0.1.255") / UDP(sport=5, dport=6) / b"all"
+    captures = {v: watched.lab.capture_vm(v, "udp") for v in ("blue2", "green1", "green2")}
+    try:
+        send(a, frame)
+        until("blue2 has it", lambda: captures["blue2"].frames(), 5)
+        watched.sees(a, watched.blue2.ip, 1) # what comes after it is there: so is all that came of it
+        assert {v: len(c.frames()) for v, c in captures.items()} == {"blue2": 1, "green1": 0, "green2": 0}
+    finally:
+        for c in captures.values():
+            c.close()
 
 
 def test_network_node_sees_nothing(watched):

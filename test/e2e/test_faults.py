@@ -13,7 +13,7 @@ from lab.base import until
 from lab.traffic import Stream
 
 RATE = 1000
-AROUND = 500 # packets that must arrive before and after each event
+AROUND = 300 # packets that must arrive before and after each event
 
 
 @contextlib.contextmanager
@@ -25,8 +25,8 @@ def traffic(fabric):
                    for i, (a, b) in enumerate(pairs)]
 
         def go_on():
-            for s in streams:
-                s.until_more(AROUND)
+            for s, goal in [(s, s.arrivals() + AROUND) for s in streams]:
+                s.until(goal)
 
         go_on()
         yield go_on

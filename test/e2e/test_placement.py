@@ -78,10 +78,7 @@ def test_without_its_interface_a_network_is_not_routed(watched):
         assert ping(watched.blue1, watched.green2.ip, 2, options=["-w", "1"])[1] == 0
         watched.sees(watched.green1, watched.green2.ip, 2)
     finally:
-        api.add_interface(watched.router["id"], subnet)
-        port, = api.list("ports", network_id=watched.networks["green"]["id"],
-                         device_owner="network:router_interface_distributed")
-        watched.gateways["green"] = port
+        watched.add_interface("green")
     for host in ("compute1", "compute2"):
         until(f"{host} has both", lambda: tables(watched.lab, host).get("interface", 0) == 2, 10)
     for vm in (watched.green1, watched.green2):

@@ -301,8 +301,19 @@ bool host_has_beats(struct service *s)
 	return s->beats != NULL;
 }
 
+/* An agent that was deleted, and lives, is listed again. */
+static void beat(struct tx *tx, const struct beat *b)
+{
+	struct host_row h;
+
+	hosts_beat(tx->db, b->host, b->applied, tx->now, NULL);
+	if (hosts_find(tx->db, b->host, &h, NULL) > 0 && h.registered)
+		show_faces(tx, &h, NULL);
+}
+
 void host_flush_beats(struct service *s, struct db *db, int64_t now)
 {
+	struct tx tx = { .service = s, .db = db, .now = now };
 	struct beat *beats, *b, *tmp;
 
 	pthread_mutex_lock(&s->lock);
@@ -310,7 +321,7 @@ void host_flush_beats(struct service *s, struct db *db, int64_t now)
 	pthread_mutex_unlock(&s->lock);
 	HASH_ITER (hh, beats, b, tmp) {
 		HASH_DEL(beats, b);
-		hosts_beat(db, b->host, b->applied, now, NULL);
+		beat(&tx, b);
 		free(b);
 	}
 }

@@ -149,6 +149,8 @@ struct feed_row {
 	const char *json; /* FEED_SET: the object; FEED_DEL: its identity */
 	const char *request_id;
 };
+/* Positions are dense. *ret_oldest is the first that the log still has (*ret_position + 1 when it has none): who has
+ * seen up to *ret_oldest - 1 can go on. */
 int feed_begin(struct service_reader *r, uint64_t *ret_position, uint64_t *ret_oldest, struct err *err);
 void feed_end(struct service_reader *r);
 int feed_log(struct service_reader *r, uint64_t after, void (*fn)(const struct feed_row *row, void *arg), void *arg);

@@ -456,6 +456,59 @@ static void binding_and_status(void **state)
 	testing_close(&b.t);
 }
 
+static void count_agents(const char *json, size_t len, const char *id, void *arg)
+{
+	json_t *agent = json_loadb(json, len, 0, NULL);
+
+	assert_true(json_is_true(json_object_get(agent, "alive")));
+	snprintf(((char(*)[UUID_TEXT_SIZE])
+			  arg)[!strcmp(json_string_value(json_object_get(agent, "agent_type")), "L3 agent")],
+		 UUID_TEXT_SIZE, "%s", id);
+	json_decref(agent);
+}
+
+static void list_agents(struct testing *t, char ret[2][UUID_TEXT_SIZE])
+{
+	struct caller admin = { .admin = true };
+	struct service_query q = { 0 };
+	bool more;
+
+	ret[0][0] = ret[1][0] = '\0';
+	assert_int_equal(service_list(t->reader, &admin, &resource_agent, &q, count_agents, ret, &more, &t->err), 0);
+}
+
+static void agents_are_the_faces_of_hosts(void **state)
+{
+	char ids[2][UUID_TEXT_SIZE];
+	struct testing t;
+	uint32_t host;
+
+	(void)state;
+	testing_open(&t, NULL);
+	assert_int_equal(testing_hello(&t, "h1", "192.0.2.1", "legacy", &host), 0);
+	list_agents(&t, ids);
+	assert_true(ids[0][0] && !ids[1][0]);
+	assert_int_equal(testing_hello(&t, "h1", "192.0.2.1", "dvr", &host), 0);
+	list_agents(&t, ids);
+	assert_true(ids[0][0] && ids[1][0]);
+	refused(&t, SERVICE_CREATE, &resource_agent, NULL, testing_attrs("{}"), ERR_BAD_REQUEST, "BadRequest");
+	refused(&t, SERVICE_DELETE, &resource_agent, NOWHERE, NULL, ERR_NOT_FOUND, "AgentNotFound");
+	assert_int_equal(testing_call(&t, SERVICE_UPDATE, &resource_agent, ids[1],
+				      testing_attrs("{'admin_state_up':false,'description':'being mended'}")),
+			 0);
+	assert_string_equal(testing_text(&t, "description"), "being mended");
+	/* One that lives is listed again. */
+	assert_int_equal(testing_call(&t, SERVICE_DELETE, &resource_agent, ids[0], NULL), 0);
+	assert_int_equal(testing_call(&t, SERVICE_DELETE, &resource_agent, ids[1], NULL), 0);
+	list_agents(&t, ids);
+	assert_false(ids[0][0] || ids[1][0]);
+	service_host_heartbeat(t.service, host, 1);
+	testing_settle(&t);
+	list_agents(&t, ids);
+	assert_true(ids[0][0] && ids[1][0]);
+	testing_close(&t);
+}
+
 static void tokens(void **state)
 {
 	char token[65], newer[65];
@@ -690,6 +743,7 @@ int main(void)
 		cmocka_unit_test(interfaces_by_port),
 		cmocka_unit_test(routers_that_are_not_served),
 		cmocka_unit_test(binding_and_status),
+		cmocka_unit_test(agents_are_the_faces_of_hosts),
 		cmocka_unit_test(tokens),
 		cmocka_unit_test(calls_of_a_batch_fail_alone),
 		cmocka_unit_test(lists_filter_sort_and_page),

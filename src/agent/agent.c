@@ -250,6 +250,7 @@ static int on_hello(struct message_hello *ret, struct err *err, void *arg)
 static int on_message(const struct message *m, struct err *err, void *arg)
 {
 	struct agent *a = arg;
+	int r;
 
 	if (m->kind == MESSAGE_WELCOME) {
 		log_info("connected to %s: %s", a->config.server, m->welcome.mode);
@@ -261,7 +262,10 @@ static int on_message(const struct message *m, struct err *err, void *arg)
 		status_forget_told(a->status);
 		report_soon(a);
 	}
-	return follow_message(a->follow, m, err);
+	r = follow_message(a->follow, m, err);
+	if (r == 0 && m->kind == MESSAGE_SERVER_HEARTBEAT && a->synced)
+		apply_advance(a->apply, follow_position(a->follow));
+	return r;
 }
 
 static void on_down(const char *why, void *arg)

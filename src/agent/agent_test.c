@@ -279,6 +279,11 @@ static void test_snapshot_then_frames(void **state)
 	heard("{\"report\":{\"applied\":104");
 	converged(HOST PEER NETWORK SUBNET ENDPOINT("12", "1") PORT("12") ENDPOINT("13", "2")
 			  ROUTER INTERFACE MEMBER("1"));
+	/* Nothing of what came since concerns this host. */
+	say("{\"heartbeat\":{\"position\":110}}\n");
+	while (apply_position(agent_apply(agent)) != 110)
+		turn();
+	assert_int_equal(follow_position(agent_follow(agent)), 110);
 }
 
 /* Says the hello's answer and the world, and waits until it is in the datapath. */

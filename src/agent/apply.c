@@ -296,6 +296,13 @@ void apply_changes(struct apply *a, const struct plan *plan, const struct plan_c
 	loop_idle_arm(a->kick);
 }
 
+void apply_advance(struct apply *a, uint64_t position)
+{
+	a->position = position;
+	if (a->plan && apply_idle(a))
+		a->applied = position;
+}
+
 uint64_t apply_position(const struct apply *a)
 {
 	return a->applied;

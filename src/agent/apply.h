@@ -36,6 +36,9 @@ void apply_sync(struct apply *a, const struct plan *plan, uint64_t position);
 /* The plan is now this, and differs from the one before by these. */
 void apply_changes(struct apply *a, const struct plan *plan, const struct plan_changes *changes, uint64_t position);
 
+/* Up to this position nothing else concerns the plan. */
+void apply_advance(struct apply *a, uint64_t position);
+
 /* The position up to which everything is in the datapath, but for records that failed. */
 uint64_t apply_position(const struct apply *a);
 /* The positions to come are of another life of the database: nothing of them is applied yet. */

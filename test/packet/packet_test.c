@@ -24,9 +24,7 @@
 
 static const struct packet_driver *const drivers[] = {
 	&packet_on_fake,
-#ifdef PACKET_ON_EBPF
 	&packet_on_ebpf,
-#endif
 };
 
 struct tally {

@@ -9,18 +9,20 @@
  *     bench-traffic echo CPU ADDRESS PORT            answers each byte with a byte
  *     bench-traffic ask  CPU ADDRESS PORT SECONDS    sends a byte, waits for the answer, ...
  *
- * sink and echo print "ready" when they listen, and end with their connection. sink and ask
- * print the figures as one line of JSON. The first WARM_UP seconds are not counted: windows and
+ * sink and echo print "ready" when they listen, and end with their connection. sink, send
+ * and ask print their figures as one line of JSON; "cpu" is the part of a core that was used,
+ * the kernel's work on the packets included. The first WARM_UP seconds are not counted: windows and
  * buffers grow in them.
  *
  * It is made to cost little, so that what is measured is the way between the ends. Bytes are
- * never copied: a file's pages are sent and, at the other end, dropped in the kernel. echo and
- * ask do not sleep while they wait: to wake a sleeper on another core of a virtual machine takes
- * ten times as long as a packet's way.
+ * never copied: a file's pages are sent and, at the other end, dropped in the kernel. Nobody
+ * sleeps while he waits: to wake a sleeper on another core of a virtual machine takes ten times
+ * as long as a packet's way.
  */
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -36,7 +38,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WARM_UP 0.5
+#define WARM_UP 0.2
 #define BLOCK (128 * 1024)
 #define MAX_SAMPLES (4 * 1000 * 1000)
 
@@ -137,8 +139,10 @@ static void sink(const char *ip, const char *port)
 	uint64_t bytes = 0;
 
 	for (;;) {
-		ssize_t n = recv(fd, NULL, 8 * BLOCK, MSG_TRUNC);
+		ssize_t n = recv(fd, NULL, 8 * BLOCK, MSG_TRUNC | MSG_DONTWAIT);
 
+		if (n < 0 && errno == EAGAIN)
+			continue;
 		if (n < 0)
 			die("recv");
 		if (n == 0)
@@ -153,23 +157,32 @@ static void sink(const char *ip, const char *port)
 	}
 	if (last <= from || from <= 0)
 		(errno = ENODATA, die("after the warm-up"));
-	printf("{\"gbit\": %.4f, \"seconds\": %.3f, \"receiver_cpu\": %.3f}\n", (double)bytes * 8 / (last - from) / 1e9,
+	printf("{\"gbit\": %.4f, \"seconds\": %.3f, \"receiver_cpu\": %.4f}\n", (double)bytes * 8 / (last - from) / 1e9,
 	       last - from, (cpu_used() - cpu) / (last - from));
 }
 
 static void send_for(const char *ip, const char *port, double seconds)
 {
 	int fd = connect_to(ip, port), file = memfd_create("bench", MFD_CLOEXEC);
-	double start = now();
+	double start = now(), from = 0, at, cpu = 0;
 
 	if (file < 0 || ftruncate(file, BLOCK) < 0)
 		die("memfd");
-	while (now() - start < seconds) {
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		die("O_NONBLOCK");
+	while ((at = now()) - start < seconds) {
 		off_t offset = 0;
 
-		if (sendfile(fd, file, &offset, BLOCK) < 0)
+		if (from == 0 && at - start >= WARM_UP) {
+			from = at;
+			cpu = cpu_used();
+		}
+		if (sendfile(fd, file, &offset, BLOCK) < 0 && errno != EAGAIN)
 			die("sendfile");
 	}
+	if (from == 0)
+		from = start;
+	printf("{\"sender_cpu\": %.4f}\n", (cpu_used() - cpu) / (now() - from));
 }
 
 /* One byte, awaited without sleep; false at the end of the connection. */

@@ -12,6 +12,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE))
 
 from lab import Lab, ns  # noqa: E402
+from lab.host import tail  # noqa: E402
 from fabric import Fabric  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("NEUTRINO_BUILD", SOURCE / "build")).resolve()
@@ -53,3 +54,15 @@ def watched(fabric):
     with fabric.watch():
         yield fabric
         fabric.check_invariants()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure shows what the programs said."""
+    report = (yield).get_result()
+    lab = getattr(item, "funcargs", {}).get("fabric") or getattr(item, "funcargs", {}).get("bare")
+    lab = getattr(lab, "lab", lab)
+    if report.failed and lab is not None and lab.state.exists():
+        logs = pathlib.Path(lab.state.dir, "log")
+        for path in sorted(logs.iterdir()):
+            report.sections.append((path.name, tail(path, 30)))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small cloud, and what must hold for every frame on its wires, whatever a test does.
 
-The expectations come from the API's answers and from where the test put the VMs; nothing is taken from plans."""
+The expectations come from the API's answers and from where the test put the VMs. From the plans comes one thing
+only, each host's DVR MAC, which the API does not tell: it must be of its own range, and each host's another."""
 
 import contextlib
 import ipaddress
@@ -88,6 +89,7 @@ class Fabric:
     def check_invariants(self):
         gateways = {p["mac_address"] for p in self.gateways.values()}
         dvr = {h.data["address"]: self.dvr_mac(h.name) for h in self.lab.hosts() if h.data["agent_mode"]}
+        assert len(set(dvr.values())) == len(dvr) and all(m.startswith("fa:16:3f:") for m in dvr.values()), dvr
         for host in self.captures:
             # Each frame's checksum matters on a plain wire; else one of a kind stands for all.
             for f in self.tenant(host) if self.plain else self.captures[host].kinds():
@@ -119,7 +121,6 @@ class Fabric:
             assert inner.ttl in (64, 255) or inner.ttl < 32, f"as it was sent: {f}"
 
     def dvr_mac(self, host):
-        """From the API where it tells, else as the host's plan says."""
         return self.lab.dvr_mac(host)
 
     def counters(self, host):

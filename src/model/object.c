@@ -434,7 +434,7 @@ int object_id_decode(const json_t *json, struct object_id *ret, struct err *err)
 
 int object_decode(const json_t *json, struct object *ret, struct err *err)
 {
-	struct object_id id;
+	struct object_id id = { 0 };
 	struct unit unit;
 	const char *text;
 	int r;

@@ -54,7 +54,7 @@ static struct cursor *find_cursor(struct service *s, uint32_t subnet, const stru
 	for (size_t i = 0; i < n; i++)
 		total += number_of(&pools[i].last) - number_of(&pools[i].first) + 1;
 	fill_random(&offset, sizeof(offset));
-	offset %= total;
+	offset = total ? offset % total : 0;
 	for (size_t i = 0; i < n; i++) {
 		number size = number_of(&pools[i].last) - number_of(&pools[i].first) + 1;
 

@@ -27,13 +27,16 @@ int kind_not_found(const struct kind *k, const char *id, struct err *err)
 		       name[0] - 'a' + 'A', name + 1, id);
 }
 
+/* Where the one row goes that a query may find. */
+struct kept {
+	void *row;
+	size_t size;
+	bool found;
+};
+
 static int keep_row(const void *row, void *arg, struct err *err)
 {
-	struct {
-		void *row;
-		size_t size;
-		bool found;
-	} *keep = arg;
+	struct kept *keep = arg;
 
 	(void)err;
 	memcpy(keep->row, row, keep->size);
@@ -44,11 +47,7 @@ static int keep_row(const void *row, void *arg, struct err *err)
 int kind_get(struct db *db, const struct kind *k, const struct caller *caller, const char *id, void *row,
 	     struct err *err)
 {
-	struct {
-		void *row;
-		size_t size;
-		bool found;
-	} keep = { row, k->table->size, false };
+	struct kept keep = { .row = row, .size = k->table->size };
 	struct table_query query = { .project = caller->admin ? NULL : caller->project_id };
 	struct uuid uuid;
 	int r;

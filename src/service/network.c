@@ -72,7 +72,7 @@ static uint32_t random_below(uint32_t n)
 
 	if (getrandom(&x, sizeof(x), 0) != sizeof(x))
 		abort();
-	return x % n;
+	return n ? x % n : 0;
 }
 
 /* The VNI at or after the cursor that no network has, once around the ranges. */

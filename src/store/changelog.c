@@ -59,7 +59,7 @@ int changelog_read(struct db *db, uint64_t after, void (*fn)(const struct change
 
 int changelog_trim(struct db *db, uint64_t keep, struct err *err)
 {
-	uint64_t last;
+	uint64_t last = 0;
 	int r = changelog_last(db, &last, err);
 
 	if (r < 0 || last <= keep)

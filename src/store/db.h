@@ -78,7 +78,11 @@ static inline struct db_value v_ip(const struct ip *ip)
 /* An address that may be missing: zero is NULL. */
 static inline struct db_value v_ip_or_null(const struct ip *ip)
 {
-	return ip_is_zero(ip) ? (struct db_value) { .type = DB_NULL } : v_ip(ip);
+	struct db_value v = v_ip(ip);
+
+	if (ip_is_zero(ip))
+		v.type = DB_NULL;
+	return v;
 }
 
 /* The arguments of a query: DB(v_int(7), v_text(name)), or DB_NONE. */

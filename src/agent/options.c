@@ -67,7 +67,7 @@ static int pick_host(struct options *o, struct err *err)
 	if (host && strlen(host) >= sizeof(o->host))
 		return refuse(err, "[DEFAULT] host", "too long");
 	if (host)
-		strcpy(o->host, host);
+		memcpy(o->host, host, strlen(host) + 1);
 	o->config.host = o->host;
 	return 0;
 }

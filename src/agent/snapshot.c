@@ -142,8 +142,8 @@ static int decode_head(const json_t *json, struct snapshot_head *ret, struct err
 	if (strlen(host) >= sizeof(ret->host) || strlen(incarnation) != sizeof(ret->incarnation) - 1 ||
 	    !json_is_integer(position) || json_integer_value(position) < 0)
 		return err_set(err, ERR_BAD_REQUEST, "", "host, incarnation or position is out of range");
-	strcpy(ret->host, host);
-	strcpy(ret->incarnation, incarnation);
+	memcpy(ret->host, host, strlen(host) + 1);
+	memcpy(ret->incarnation, incarnation, sizeof(ret->incarnation));
 	ret->position = (uint64_t)json_integer_value(position);
 	return 0;
 }
@@ -180,7 +180,7 @@ int snapshot_parse(char *text, size_t len, struct snapshot_head *ret_head, struc
 
 	memset(ret_head, 0, sizeof(*ret_head));
 	while (r == 0) {
-		char *end = memchr(text, '\n', len);
+		char *end = len > 0 ? memchr(text, '\n', len) : NULL;
 		size_t n = end ? (size_t)(end - text) : 0;
 
 		if (!end) {

@@ -125,7 +125,7 @@ static int src_authenticate(void *arg, const char *host, const char *token, uint
 	(void)arg;
 	if (strncmp(host, "compute", 7) != 0 || strcmp(token, "secret") != 0)
 		return err_set(err, ERR_UNAUTHORIZED, "", "unknown host or wrong token");
-	*ret_host = (uint32_t)atoi(host + 7);
+	*ret_host = (uint32_t)strtoul(host + 7, NULL, 10);
 	return 0;
 }
 

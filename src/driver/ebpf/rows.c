@@ -73,13 +73,14 @@ static void rows_peer(const struct driver *d, const struct plan_peer *p, struct 
 	uint32_t tunnel = v4(&p->tunnel);
 	struct eb_peer value = { .tunnel = tunnel, .dvr_mac = mac(&p->dvr_mac) };
 	struct eb_mac_key by_mac = mac_key(0, &p->dvr_mac);
+	struct eb_peer_address by_address = { .host = p->key.host, .dvr_mac = mac(&p->dvr_mac) };
 
 	if (way) {
 		value.ifindex = way->ifindex;
 		value.next_hop = way->next_hop;
 	}
 	row(rows, TABLE_peer, &p->key.host, &value);
-	row(rows, TABLE_peer_address, &tunnel, &p->key.host);
+	row(rows, TABLE_peer_address, &tunnel, &by_address);
 	row(rows, TABLE_peer_mac, &by_mac, &p->key.host);
 }
 
@@ -155,8 +156,11 @@ static void rows_port(const struct driver *d, const struct plan_port *p, struct 
 		value.flags |= dev->peer_elsewhere ? EB_PORT_PEER : 0;
 	}
 	row(rows, TABLE_port, &p->key.port, &value);
-	if (value.ifindex)
-		row(rows, TABLE_device, &value.ifindex, &p->key.port);
+	if (value.ifindex) {
+		struct eb_device device = { .number = p->key.port, .port = value };
+
+		row(rows, TABLE_device, &value.ifindex, &device);
+	}
 }
 
 static void rows_fdb(const struct plan_fdb *f, struct rows *rows)

@@ -15,7 +15,7 @@ static const struct {
 #define SHAPE(n, k, v) [TABLE_##n] = { #n, sizeof(k), sizeof(v) }
 	SHAPE(config, uint32_t, struct eb_config),
 	SHAPE(peer, uint32_t, struct eb_peer),
-	SHAPE(peer_address, uint32_t, uint32_t),
+	SHAPE(peer_address, uint32_t, struct eb_peer_address),
 	SHAPE(peer_mac, struct eb_mac_key, uint32_t),
 	SHAPE(network, uint32_t, struct eb_network),
 	SHAPE(segment, struct eb_segment_key, struct eb_segment),
@@ -24,7 +24,7 @@ static const struct {
 	SHAPE(source, struct eb_source_key, uint32_t),
 	SHAPE(source_wide, struct eb_source_wide_key, uint32_t),
 	SHAPE(port, uint32_t, struct eb_port),
-	SHAPE(device, uint32_t, uint32_t),
+	SHAPE(device, uint32_t, struct eb_device),
 	SHAPE(fdb, struct eb_mac_key, struct eb_fdb),
 	SHAPE(neighbour, struct eb_neighbour_key, struct eb_neighbour),
 	SHAPE(subnet, struct eb_subnet_key, struct eb_neighbour),
@@ -36,7 +36,7 @@ static const struct {
 };
 
 _Static_assert(sizeof(struct eb_source_wide_key) <= CELL_KEY_SIZE, "key");
-_Static_assert(sizeof(struct eb_port) <= CELL_VALUE_SIZE, "value");
+_Static_assert(sizeof(struct eb_device) <= CELL_VALUE_SIZE, "value");
 
 const char *table_name(enum table t)
 {

@@ -28,24 +28,27 @@ static __always_inline int answered(struct __sk_buff *skb, struct way *w)
 	return bpf_redirect(skb->ifindex, 0);
 }
 
-/* Turns an ARP request into the reply that says `mac`. The frame's ARP part was checked before. */
-static __always_inline int answer_arp(struct __sk_buff *skb, struct way *w, const struct eb_mac *mac)
+/* Turns the ARP request into the reply that says `mac`. What the checksum of a network card covers is kept right. */
+static __always_inline int answer_arp(struct __sk_buff *skb, const struct eb_mac *mac, struct arp_v4 *arp)
 {
-	struct ethhdr *eth = (void *)(long)skb->data;
-	struct arp_v4 *arp = (void *)(eth + 1);
+	struct eb_mac asker = arp->sha;
 	__u8 asked[4];
+	struct ethhdr *eth;
 
-	if ((void *)(arp + 1) > (void *)(long)skb->data_end)
-		return drop(w, DROP_MALFORMED);
-	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, mac, ETH_ALEN);
 	arp->op = bpf_htons(2);
 	__builtin_memcpy(asked, arp->tpa, 4);
-	arp->tha = arp->sha;
+	arp->tha = asker;
 	__builtin_memcpy(arp->tpa, arp->spa, 4);
-	__builtin_memcpy(&arp->sha, mac, ETH_ALEN);
+	arp->sha = *mac;
 	__builtin_memcpy(arp->spa, asked, 4);
-	return answered(skb, w);
+	if (bpf_skb_store_bytes(skb, ETH_HLEN, arp, sizeof(*arp), BPF_F_RECOMPUTE_CSUM))
+		return -1;
+	eth = (void *)(long)skb->data;
+	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
+		return -1;
+	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, mac, ETH_ALEN);
+	return 0;
 }
 
 /* To an address of the router: an echo request is answered, all fragments of it; the rest is dropped. */
@@ -168,7 +171,8 @@ static __noinline int answer_error(struct __sk_buff *skb, struct way *w, __u32 s
 	sum = (sum & 0xffff) + (sum >> 16);
 	e.icmp.check = ~sum;
 	if (bpf_skb_change_tail(skb, ERROR_TAIL, 0) || bpf_skb_adjust_room(skb, -ERROR_PULL, BPF_ADJ_ROOM_MAC, 0) ||
-	    bpf_skb_change_tail(skb, ERROR_SIZE, 0) || bpf_skb_store_bytes(skb, 0, &e.eth, ERROR_SIZE, 0))
+	    bpf_skb_change_tail(skb, ERROR_SIZE, 0) || bpf_skb_store_bytes(skb, 0, &e.eth, ETH_HLEN, 0) ||
+	    bpf_skb_store_bytes(skb, ETH_HLEN, &e.ip, ERROR_SIZE - ETH_HLEN, BPF_F_RECOMPUTE_CSUM))
 		return drop(w, DROP_MALFORMED);
 	w->reason = 0;
 	return answered(skb, w);

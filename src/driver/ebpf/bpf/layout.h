@@ -15,7 +15,7 @@
 
 #include <linux/types.h>
 
-#define EB_LAYOUT "v1"
+#define EB_LAYOUT "v2"
 
 #define EB_FLOOD_MAX 1024 /* copies of a flooded frame of one network */
 #define EB_TRACE_OUTS 32 /* outputs that a decision record names */
@@ -46,7 +46,12 @@ struct eb_peer {
 	__u32 ifindex; /* of the underlay device toward it; 0: let the kernel's VXLAN device find out */
 	__u32 next_hop; /* IPv4, network order: a router of the underlay, or the peer itself */
 };
-/* peer_address: IPv4 (network order) -> host number; peer_mac: struct eb_mac_key with network 0 -> host number */
+/* peer_address: by IPv4 (network order). peer_mac: struct eb_mac_key with network 0 -> host number */
+struct eb_peer_address {
+	__u32 host;
+	struct eb_mac dvr_mac;
+	__u16 zero;
+};
 
 /* segment: what a VNI is here; network: the reverse */
 struct eb_segment_key {
@@ -68,7 +73,7 @@ struct eb_sender_key {
 	__u32 host;
 };
 
-/* port: by port number; device: ifindex -> port number */
+/* port: by port number; device: the same by ifindex, for what comes from it */
 #define EB_PORT_UP 1 /* admin_state_up */
 #define EB_PORT_SECURITY 2 /* source addresses are checked */
 #define EB_PORT_WIDE 4 /* has prefixes in source_wide */
@@ -79,7 +84,11 @@ struct eb_port {
 	__u32 flags;
 	struct eb_mac mac;
 	__u16 zero;
-	struct eb_addr first; /* its first address; zero: none */
+	struct eb_addr first; /* the first address with its own MAC, which it may use; zero: none */
+};
+struct eb_device {
+	__u32 number;
+	struct eb_port port;
 };
 
 /* source: a MAC and address that the port may use; address zero: the MAC alone. source_wide: the same as a prefix */

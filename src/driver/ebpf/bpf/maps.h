@@ -45,13 +45,13 @@
 
 MAP(config, BPF_MAP_TYPE_ARRAY, __u32, struct eb_config, 1, 0);
 HASH(peer, __u32, struct eb_peer, 16384);
-HASH(peer_address, __u32, __u32, 16384);
+HASH(peer_address, __u32, struct eb_peer_address, 16384);
 HASH(peer_mac, struct eb_mac_key, __u32, 16384);
 HASH(segment, struct eb_segment_key, struct eb_segment, 65536);
 HASH(network, __u32, struct eb_network, 65536);
 HASH(sender, struct eb_sender_key, __u32, 1048576);
 HASH(port, __u32, struct eb_port, 16384);
-HASH(device, __u32, __u32, 16384);
+HASH(device, __u32, struct eb_device, 16384);
 HASH(source, struct eb_source_key, __u32, 1048576);
 TRIE(source_wide, struct eb_source_wide_key, __u32, 262144);
 HASH(bucket, __u32, struct eb_bucket, 16384);

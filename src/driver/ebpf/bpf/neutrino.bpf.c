@@ -50,20 +50,6 @@ static __always_inline bool reserved_group(const struct eb_mac *m)
 	return m->b[0] == 0x01 && m->b[1] == 0x80 && m->b[2] == 0xc2 && !m->b[3] && !m->b[4] && m->b[5] < 0x10;
 }
 
-static __always_inline int to_fdb(struct __sk_buff *skb, struct way *w)
-{
-	struct eb_mac_key key = { .network = w->network, .mac = w->dst };
-	struct eb_fdb *f = bpf_map_lookup_elem(&fdb, &key);
-
-	if (!f)
-		return drop(w, DROP_UNKNOWN_MAC);
-	if (f->port)
-		return deliver(skb, w, f->port);
-	if (w->peer)
-		return drop(w, DROP_TUNNEL_REMOTE);
-	return send(skb, w, f->peer);
-}
-
 /* The sender's fields of an ARP packet; a probe has no address yet. */
 static __always_inline bool arp_spoofed(struct way *w, __u32 flags, const struct arp_v4 *arp, __u32 spa)
 {
@@ -107,29 +93,42 @@ static __always_inline int arp_from_port(struct __sk_buff *skb, struct way *w, _
 		w->reason = DROP_INTERFACE_DOWN;
 		return -1;
 	}
-	answer_arp(skb, w, &ikey.mac);
-	return 0;
+	w->reason = DROP_MALFORMED;
+	return answer_arp(skb, &ikey.mac, &arp);
 }
 
-static __always_inline int switch_frame(struct __sk_buff *skb, struct way *w)
+/* What came by tunnel goes only to what lives here; the gateway's MAC is not asked for there. */
+static __always_inline int switch_tunnel(struct __sk_buff *skb, struct way *w, struct eb_mac_key *key)
 {
-	struct eb_mac_key key = { .network = w->network, .mac = w->dst };
-	struct eb_interface *iface;
+	struct eb_fdb *f = bpf_map_lookup_elem(&fdb, key);
 
-	if (mac_group(&w->dst)) {
-		if (reserved_group(&w->dst))
-			return drop(w, DROP_RESERVED_MAC);
-		if (w->dvr)
-			return drop(w, DROP_TUNNEL_GROUP);
-		return flood_all(skb, w);
-	}
-	iface = bpf_map_lookup_elem(&interface, &key);
-	if (iface) {
-		if (w->peer)
-			return drop(w, DROP_GATEWAY_MAC);
+	if (f && f->port)
+		return deliver(skb, w, f->port);
+	if (bpf_map_lookup_elem(&interface, key))
+		return drop(w, DROP_GATEWAY_MAC);
+	return drop(w, f ? DROP_TUNNEL_REMOTE : DROP_UNKNOWN_MAC);
+}
+
+static __always_inline int switch_port(struct __sk_buff *skb, struct way *w, struct eb_mac_key *key)
+{
+	struct eb_interface *iface = bpf_map_lookup_elem(&interface, key);
+	struct eb_fdb *f;
+
+	if (iface)
 		return route_packet(skb, w, iface);
-	}
-	return to_fdb(skb, w);
+	f = bpf_map_lookup_elem(&fdb, key);
+	if (!f)
+		return drop(w, DROP_UNKNOWN_MAC);
+	return f->port ? deliver(skb, w, f->port) : send(skb, w, f->peer);
+}
+
+static __always_inline int switch_group(struct __sk_buff *skb, struct way *w)
+{
+	if (reserved_group(&w->dst))
+		return drop(w, DROP_RESERVED_MAC);
+	if (w->dvr)
+		return drop(w, DROP_TUNNEL_GROUP);
+	return flood_all(skb, w);
 }
 
 /* Reads the L3 header and drops what is not carried. 0: goes on. */
@@ -187,34 +186,33 @@ static __always_inline bool dhcp_request(struct __sk_buff *skb, struct way *w)
 	return ports[0] == bpf_htons(68) && ports[1] == bpf_htons(67);
 }
 
-/* Which port, and may it send at all. Leaves what of the port is needed later. */
-static __always_inline int find_port(struct __sk_buff *skb, struct way *w, __u32 *flags, struct eb_mac *own)
+/* An address that the port may not use. Its first one is in hand already. */
+static __always_inline bool ip_spoofed(struct __sk_buff *skb, struct way *w, const struct eb_device *d)
 {
-	__u32 ifindex = skb->ifindex, *number = bpf_map_lookup_elem(&device, &ifindex);
-	struct eb_port *p;
+	__u32 flags = d->port.flags;
 
-	w->reason = DROP_PORT_UNKNOWN;
-	if (!number)
-		return -1;
-	w->port = *number;
-	p = bpf_map_lookup_elem(&port, &w->port);
-	if (!p)
-		return -1;
-	w->network = p->network;
-	*flags = p->flags;
-	*own = p->mac;
-	w->reason = DROP_PORT_DOWN;
-	return p->flags & EB_PORT_UP ? 0 : -1;
+	if (!(flags & EB_PORT_SECURITY))
+		return false;
+	if (w->saddr && w->saddr == d->port.first.w[3] && mac_same(&w->src, &d->port.mac))
+		return false;
+	if (!w->saddr)
+		return !dhcp_request(skb, w);
+	return !source_known(w->port, flags, &w->src, w->saddr);
 }
 
 static __always_inline int port_arrives(struct __sk_buff *skb, struct way *w)
 {
-	struct eb_mac own;
-	__u32 flags;
+	__u32 ifindex = skb->ifindex;
+	struct eb_device *d = bpf_map_lookup_elem(&device, &ifindex);
+	struct eb_mac_key to = {};
 	int r;
 
-	if (find_port(skb, w, &flags, &own))
-		return drop(w, w->reason);
+	if (!d)
+		return drop(w, DROP_PORT_UNKNOWN);
+	w->port = d->number;
+	w->network = d->port.network;
+	if (!(d->port.flags & EB_PORT_UP))
+		return drop(w, DROP_PORT_DOWN);
 	if (skb->vlan_present)
 		return drop(w, DROP_VLAN_TAGGED);
 	pull(skb);
@@ -222,39 +220,41 @@ static __always_inline int port_arrives(struct __sk_buff *skb, struct way *w)
 		return drop(w, DROP_MALFORMED);
 	if (w->proto == bpf_htons(ETH_P_8021Q) || w->proto == bpf_htons(ETH_P_8021AD))
 		return drop(w, DROP_VLAN_TAGGED);
-	if (mac_spoofed(w, flags, &own))
+	if (mac_spoofed(w, d->port.flags, &d->port.mac))
 		return drop(w, DROP_SPOOF_MAC);
 	if (read_l3(skb, w))
 		return drop(w, w->reason);
 	if (w->proto == bpf_htons(ETH_P_ARP)) {
-		r = arp_from_port(skb, w, flags);
+		r = arp_from_port(skb, w, d->port.flags);
 		if (r < 0)
 			return drop(w, w->reason);
 		if (!r)
-			return bpf_redirect(skb->ifindex, 0);
-	} else if ((flags & EB_PORT_SECURITY) && !dhcp_request(skb, w) &&
-		   (!w->saddr || !source_known(w->port, flags, &w->src, w->saddr))) {
+			return answered(skb, w);
+	} else if (ip_spoofed(skb, w, d)) {
 		return drop(w, DROP_SPOOF_IP);
 	}
 	w->reason = DROP_NONE;
-	return switch_frame(skb, w);
+	if (mac_group(&w->dst))
+		return switch_group(skb, w);
+	to.network = w->network;
+	to.mac = w->dst;
+	return switch_port(skb, w, &to);
 }
 
 /* May this peer send from this MAC on this network? */
-static __always_inline int check_tunnel_source(struct way *w)
+static __always_inline int check_tunnel_source(struct way *w, const struct eb_mac *dvr_mac)
 {
 	struct eb_mac_key key = { .network = w->network, .mac = w->src };
 	struct eb_sender_key sender_key = { .network = w->network, .host = w->peer };
-	struct eb_fdb *f = bpf_map_lookup_elem(&fdb, &key);
-	struct eb_peer *p;
+	struct eb_fdb *f;
 
-	if (f && (f->peer == w->peer || f->next == w->peer))
-		return DROP_NONE;
-	p = bpf_map_lookup_elem(&peer, &w->peer);
-	if (p && mac_same(&p->dvr_mac, &w->src) && bpf_map_lookup_elem(&sender, &sender_key)) {
+	if (mac_same(dvr_mac, &w->src) && bpf_map_lookup_elem(&sender, &sender_key)) {
 		w->dvr = 1;
 		return DROP_NONE;
 	}
+	f = bpf_map_lookup_elem(&fdb, &key);
+	if (f && (f->peer == w->peer || f->next == w->peer))
+		return DROP_NONE;
 	if (bpf_map_lookup_elem(&interface, &key))
 		return DROP_GATEWAY_MAC;
 	return DROP_TUNNEL_SOURCE;
@@ -281,15 +281,17 @@ static __always_inline int tunnel_arrives(struct __sk_buff *skb, struct way *w)
 {
 	struct eb_segment_key key = { .type = 1 };
 	struct eb_segment *s;
-	__u32 remote, *host;
+	struct eb_peer_address *from;
+	struct eb_mac_key to = {};
+	__u32 remote;
 	int reason;
 
 	if (read_tunnel(skb, &key.id, &remote))
 		return drop(w, DROP_TUNNEL_PEER);
-	host = bpf_map_lookup_elem(&peer_address, &remote);
-	if (!host)
+	from = bpf_map_lookup_elem(&peer_address, &remote);
+	if (!from)
 		return drop(w, DROP_TUNNEL_PEER);
-	w->peer = *host;
+	w->peer = from->host;
 	s = bpf_map_lookup_elem(&segment, &key);
 	if (!s)
 		return drop(w, DROP_TUNNEL_SEGMENT);
@@ -299,13 +301,17 @@ static __always_inline int tunnel_arrives(struct __sk_buff *skb, struct way *w)
 		return drop(w, DROP_MALFORMED);
 	if (skb->vlan_present || w->proto == bpf_htons(ETH_P_8021Q) || w->proto == bpf_htons(ETH_P_8021AD))
 		return drop(w, DROP_VLAN_TAGGED);
-	reason = check_tunnel_source(w);
+	reason = check_tunnel_source(w, &from->dvr_mac);
 	if (reason)
 		return drop(w, reason);
 	if (read_l3(skb, w))
 		return drop(w, w->reason);
 	w->reason = DROP_NONE;
-	return switch_frame(skb, w);
+	if (mac_group(&w->dst))
+		return switch_group(skb, w);
+	to.network = w->network;
+	to.mac = w->dst;
+	return switch_tunnel(skb, w, &to);
 }
 
 SEC("tc")

@@ -87,10 +87,16 @@ static __always_inline long set_tunnel_key(struct __sk_buff *skb, __u32 tunnel, 
 	return bpf_skb_set_tunnel_key(skb, &key, sizeof(key), BPF_F_ZERO_CSUM_TX | BPF_F_DONT_FRAGMENT);
 }
 
+/* Of a header without options whose check is zero. */
 static __always_inline __u16 ip_checksum(const struct iphdr *ip)
 {
-	__u32 sum = bpf_csum_diff(NULL, 0, (__be32 *)ip, sizeof(*ip), 0);
+	const __u16 *words = (const void *)ip;
+	__u32 sum = 0;
+	int i;
 
+#pragma unroll
+	for (i = 0; i < 10; i++)
+		sum += words[i];
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return ~sum;
@@ -131,7 +137,7 @@ static __noinline int send_by_hand(struct __sk_buff *skb, struct way *w, const s
 	o.udp.len = bpf_htons(len + OUTER_SIZE - ETH_HLEN - sizeof(o.ip));
 	o.vxlan.flags = bpf_htonl(0x08000000);
 	o.vxlan.vni = bpf_htonl(id << 8);
-	if (bpf_skb_store_bytes(skb, ETH_HLEN, &o, OUTER_SIZE, 0))
+	if (bpf_skb_store_bytes(skb, ETH_HLEN, &o, OUTER_SIZE, BPF_F_RECOMPUTE_CSUM))
 		return drop(w, DROP_ENCAP);
 	w->verdict = VERDICT_SEND;
 	return bpf_redirect_neigh(to->ifindex, &nh, sizeof(nh), 0);

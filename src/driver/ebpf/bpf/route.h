@@ -4,12 +4,12 @@
 /*
  * route: from an interface's MAC to the next MAC that is none.
  *
- *   interface ─► address of the part? ─► echo
- *       ▲            │ no
- *       │        longest prefix ─► TTL ─► size ─► neighbour
- *       └──────────── is an interface here ◄──────────┘
- *                     (at most ROUTE_MAX_HOPS)        │ no
- *                                              fdb: port or peer
+ *   interface ─► longest prefix ─► TTL ─► size ─► neighbour ─► fdb: port or peer
+ *       ▲              └─────────────┴──────┬───────────┤ no
+ *       │                                   ▼           ▼
+ *       └────── no ◄── an address of the part? ◄── is an interface here
+ *  (at most ROUTE_MAX_HOPS)             │
+ *                                       └─► echo
  */
 
 #include "answer.h"
@@ -47,63 +47,105 @@ static __noinline int route_error(struct __sk_buff *skb, struct way *w, const st
 	return answer_error(skb, w, h->error, what);
 }
 
-/* One router. Positive: go on in the next one; 0: h->mac is the next hop on w->network; negative: *ret is the end. */
-static __always_inline int route_one(struct __sk_buff *skb, struct way *w, struct hop *h, int *ret)
+static __always_inline bool own_address(const struct way *w, const struct hop *h)
 {
 	struct eb_router_address_key own = { .router = h->router, .part = h->part, .addr = addr_v4(w->daddr) };
-	struct eb_route_key key = { .prefixlen = EB_ROUTE_BITS + 128 };
-	struct eb_neighbour_key nkey = {};
-	struct eb_mac_key ikey = {};
-	struct eb_neighbour *neighbour_row;
-	struct eb_interface *iface;
-	struct eb_network *n;
-	struct eb_route *r;
 
-	if (bpf_map_lookup_elem(&router_address, &own)) {
-		*ret = answer_echo(skb, w);
-		return -1;
-	}
-	key.router = h->router;
-	key.part = h->part;
-	key.addr = own.addr;
-	r = bpf_map_lookup_elem(&route, &key);
-	if (!r) {
-		*ret = route_error(skb, w, h, DROP_NO_ROUTE, ICMP_ERROR(3, 0, 0));
-		return -1;
-	}
-	if (w->ttl <= h->hops + 1) {
-		*ret = route_error(skb, w, h, DROP_TTL, ICMP_ERROR(11, 0, 0));
-		return -1;
-	}
-	nkey.network = r->network;
-	h->interface = r->interface;
-	n = bpf_map_lookup_elem(&network, &nkey.network);
-	if (n && w->seg_len > n->mtu) {
-		*ret = route_error(skb, w, h, DROP_TOO_BIG, ICMP_ERROR(3, 4, n->mtu & 0xffff));
-		return -1;
-	}
-	nkey.addr = own.addr;
-	neighbour_row = bpf_map_lookup_elem(&neighbour, &nkey);
-	if (!neighbour_row) {
-		*ret = drop(w, DROP_NO_NEIGHBOUR);
-		return -1;
-	}
-	h->mac = neighbour_row->mac;
-	w->network = nkey.network;
-	h->hops++;
-	ikey.network = nkey.network;
-	ikey.mac = h->mac;
-	iface = bpf_map_lookup_elem(&interface, &ikey);
-	if (!iface)
+	return bpf_map_lookup_elem(&router_address, &own);
+}
+
+/* The end of the way in this router: an answer of it when the packet is for it, else an error or a drop. */
+static __noinline int route_end(struct __sk_buff *skb, struct way *w, const struct hop *h, __u32 reason, __u32 what)
+{
+	if (own_address(w, h))
+		return answer_echo(skb, w);
+	if (!what)
+		return drop(w, reason);
+	return route_error(skb, w, h, reason, what);
+}
+
+#define MTU_MIN 68 /* no network's is smaller */
+
+static __always_inline __u32 mtu_exceeded(const struct way *w, __u32 number)
+{
+	struct eb_network *n;
+
+	if (w->seg_len <= MTU_MIN)
 		return 0;
+	n = bpf_map_lookup_elem(&network, &number);
+	return n && w->seg_len > n->mtu ? n->mtu : 0;
+}
+
+/* The neighbour's MAC is no station: the next router, the same one's other address, or nobody. As route_one(). */
+static __always_inline int route_on(struct __sk_buff *skb, struct way *w, struct hop *h, struct eb_mac_key *key,
+				    int *ret)
+{
+	struct eb_interface *iface = bpf_map_lookup_elem(&interface, key);
+
+	if (!iface || own_address(w, h)) {
+		*ret = route_end(skb, w, h, DROP_UNKNOWN_MAC, 0);
+		return -1;
+	}
 	if (!iface->up) {
 		*ret = drop(w, DROP_INTERFACE_DOWN);
 		return -1;
 	}
+	w->network = key->network;
+	h->hops++;
 	h->router = iface->router;
 	h->part = iface->part;
 	h->error = iface->addr.w[3];
 	return 1;
+}
+
+/*
+ * One router. Positive: go on in the next one; 0: *row is where h->mac lives on w->network;
+ * negative: *ret is the end. Most packets go through to somebody else's address: whether it is
+ * the router's own is asked only where the way could end.
+ */
+static __always_inline int route_one(struct __sk_buff *skb, struct way *w, struct hop *h, struct eb_fdb **row, int *ret)
+{
+	struct eb_route_key key = { .prefixlen = EB_ROUTE_BITS + 128 };
+	struct eb_neighbour_key nkey = {};
+	struct eb_neighbour *next = NULL;
+	struct eb_mac_key mkey = {};
+	__u32 reason, what, mtu;
+	struct eb_route *r;
+
+	key.router = h->router;
+	key.part = h->part;
+	key.addr = nkey.addr = addr_v4(w->daddr);
+	r = bpf_map_lookup_elem(&route, &key);
+	reason = DROP_NO_ROUTE;
+	what = ICMP_ERROR(3, 0, 0);
+	if (!r)
+		goto end;
+	reason = DROP_TTL;
+	what = ICMP_ERROR(11, 0, 0);
+	if (w->ttl <= h->hops + 1)
+		goto end;
+	nkey.network = mkey.network = r->network;
+	h->interface = r->interface;
+	mtu = mtu_exceeded(w, nkey.network);
+	reason = DROP_TOO_BIG;
+	what = ICMP_ERROR(3, 4, mtu & 0xffff);
+	if (mtu)
+		goto end;
+	next = bpf_map_lookup_elem(&neighbour, &nkey);
+	reason = DROP_NO_NEIGHBOUR;
+	what = 0;
+	if (!next)
+		goto end;
+	mkey.mac = h->mac = next->mac;
+	*row = bpf_map_lookup_elem(&fdb, &mkey);
+	if (!*row)
+		return route_on(skb, w, h, &mkey, ret);
+	w->network = mkey.network;
+	h->hops++;
+	return 0;
+end:
+	*ret = route_end(skb, w, h, reason, what);
+	return -1;
 }
 
 /* TTL, its checksum and the MACs, in one go. */
@@ -120,15 +162,11 @@ static __always_inline int rewrite(struct __sk_buff *skb, struct hop *h, const s
 	return write_macs(skb, &h->mac, src);
 }
 
-static __always_inline int route_out(struct __sk_buff *skb, struct way *w, struct hop *h)
+static __always_inline int route_out(struct __sk_buff *skb, struct way *w, struct hop *h, const struct eb_fdb *f)
 {
-	struct eb_mac_key key = { .network = w->network, .mac = h->mac };
-	struct eb_fdb *f = bpf_map_lookup_elem(&fdb, &key);
 	__u32 zero = EB_CONFIG_KEY;
 	struct eb_config *c;
 
-	if (!f)
-		return drop(w, DROP_UNKNOWN_MAC);
 	if (f->port) {
 		if (rewrite(skb, h, &h->interface))
 			return drop(w, DROP_MALFORMED);
@@ -143,6 +181,7 @@ static __always_inline int route_out(struct __sk_buff *skb, struct way *w, struc
 static __always_inline int route_packet(struct __sk_buff *skb, struct way *w, const struct eb_interface *iface)
 {
 	struct hop h = { .router = iface->router, .part = iface->part, .error = iface->addr.w[3] };
+	struct eb_fdb *f = NULL;
 	int i, r, ret = TC_ACT_SHOT;
 
 	if (!iface->up)
@@ -154,11 +193,11 @@ static __always_inline int route_packet(struct __sk_buff *skb, struct way *w, co
 	if (!routable(w->daddr))
 		return drop(w, DROP_NOT_ROUTED);
 	for (i = 0; i < ROUTE_MAX_HOPS; i++) {
-		r = route_one(skb, w, &h, &ret);
+		r = route_one(skb, w, &h, &f, &ret);
 		if (r < 0)
 			return ret;
 		if (!r)
-			return route_out(skb, w, &h);
+			return f ? route_out(skb, w, &h, f) : TC_ACT_SHOT;
 	}
 	return drop(w, DROP_LOOP);
 }

@@ -94,6 +94,7 @@ struct http_server {
 	unsigned pending; /* requests that exist */
 	size_t body_bytes;
 	bool draining;
+	bool over; /* for the watchman */
 	pthread_t watchman;
 	int epoll, stop;
 };
@@ -529,7 +530,7 @@ static void *watch_connections(void *arg)
 		pthread_mutex_lock(&s->lock);
 		watch_once(s, ev, n, &resumes);
 		timeout = s->conns ? 1000 : -1;
-		over = !s->daemon && s->draining;
+		over = s->over;
 		pthread_mutex_unlock(&s->lock);
 		for (size_t i = 0; i < resumes.n; i++)
 			MHD_resume_connection(resumes.mhd[i]);
@@ -672,7 +673,7 @@ struct http_server *http_server_close(struct http_server *s)
 	if (s->daemon)
 		MHD_stop_daemon(s->daemon);
 	pthread_mutex_lock(&s->lock);
-	s->daemon = NULL;
+	s->over = true;
 	pthread_mutex_unlock(&s->lock);
 	eventfd_write(s->stop, 1);
 	pthread_join(s->watchman, NULL);

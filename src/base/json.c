@@ -71,23 +71,31 @@ struct jw jw_init(UT_string *out)
 	return (struct jw) { .out = out };
 }
 
+/* The library grows a string by just what is asked for, which makes a long list quadratic: double it. */
+static void put(UT_string *out, const char *bytes, size_t n)
+{
+	if (out->n - out->i <= n)
+		utstring_reserve(out, n + 1 > out->n ? n + 1 : out->n);
+	utstring_bincpy(out, bytes, n);
+}
+
 static void before_value(struct jw *w)
 {
 	if (w->comma)
-		utstring_bincpy(w->out, ",", 1);
+		put(w->out, ",", 1);
 	w->comma = true;
 }
 
 static void open_with(struct jw *w, const char *bracket)
 {
 	before_value(w);
-	utstring_bincpy(w->out, bracket, 1);
+	put(w->out, bracket, 1);
 	w->comma = false;
 }
 
 static void close_with(struct jw *w, const char *bracket)
 {
-	utstring_bincpy(w->out, bracket, 1);
+	put(w->out, bracket, 1);
 	w->comma = true;
 }
 
@@ -115,30 +123,30 @@ static void quoted(UT_string *out, const char *text)
 {
 	const char *from = text;
 
-	utstring_bincpy(out, "\"", 1);
+	put(out, "\"", 1);
 	for (const char *p = text; *p; p++) {
 		unsigned char c = (unsigned char)*p;
 		char escape[8];
 
 		if (c >= 0x20 && c != '"' && c != '\\')
 			continue;
-		utstring_bincpy(out, from, (size_t)(p - from));
+		put(out, from, (size_t)(p - from));
 		from = p + 1;
 		if (c == '"' || c == '\\')
 			snprintf(escape, sizeof(escape), "\\%c", c);
 		else
 			snprintf(escape, sizeof(escape), "\\u%04x", c);
-		utstring_bincpy(out, escape, strlen(escape));
+		put(out, escape, strlen(escape));
 	}
-	utstring_bincpy(out, from, strlen(from));
-	utstring_bincpy(out, "\"", 1);
+	put(out, from, strlen(from));
+	put(out, "\"", 1);
 }
 
 void jw_key(struct jw *w, const char *key)
 {
 	before_value(w);
 	quoted(w->out, key);
-	utstring_bincpy(w->out, ":", 1);
+	put(w->out, ":", 1);
 	w->comma = false;
 }
 
@@ -177,12 +185,12 @@ void jw_null(struct jw *w)
 void jw_raw(struct jw *w, const char *json, size_t len)
 {
 	before_value(w);
-	utstring_bincpy(w->out, json, len);
+	put(w->out, json, len);
 }
 
 static int append(const char *bytes, size_t size, void *arg)
 {
-	utstring_bincpy((UT_string *)arg, bytes, size);
+	put((UT_string *)arg, bytes, size);
 	return 0;
 }
 

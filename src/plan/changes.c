@@ -23,10 +23,10 @@
  * A record whose old state leads to another that also gets a new state would, for a moment, join its
  * old half to the new one. It goes in 1, also if it stays, and comes back in 2 in its turn: such an
  * update is a removal and an addition, and its packets are dropped meanwhile. That is rare: a port that
- * moves, comes, goes or changes its addresses breaks nothing. (A port's record is
- * the start of its packets' way and the end of others': it comes early, for the latter.) What a record leads to is
- * named by tokens; where it is a whole range (a route's neighbours) the token names the network, and so may break a
- * little more than it must.
+ * moves, comes, goes or changes its addresses breaks nothing. (A port, a peer, a
+ * segment are the start of some packets' way and the end of others': they come early, for the latter.) What a record
+ * leads to is named by tokens; where it is a whole range (a route's neighbours) the token names the network, and so may
+ * break a little more than it must.
  */
 
 struct token {

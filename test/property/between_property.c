@@ -14,8 +14,9 @@
  * of them, or after, or is dropped: never a mixture. Of a flooded frame that holds for each copy. A router that
  * drops a packet may say so: an ICMP error is a drop.
  *
- * A port's record says both what may leave it and what can reach it, so it has no one right place in the order. A
- * packet may therefore meet the old state with its own port as it will be, and the new one with its port as it was.
+ * Some records are the start of some packets' way and the end of others': a port, a peer, a segment, the fdb row of a
+ * source. They have no one right place in the order and come early, for the latter. A packet may therefore meet the old
+ * state with those that admit it as they will be, and the new one with those as they were.
  */
 
 #define PACKETS 40
@@ -29,8 +30,8 @@ struct packet {
 };
 
 /* The plans that give them. */
-static const char *const right_names[RIGHT_RESULTS] = { "before", "after", "before, its port after",
-							"after, its port before" };
+static const char *const right_names[RIGHT_RESULTS] = { "before", "after", "before, admitted as after",
+							"after, admitted as before" };
 
 static bool same_out(const struct forward_out *a, const struct forward_out *b)
 {
@@ -83,25 +84,72 @@ static bool is_allowed(const struct packet *p, const struct forward_result *now)
 	return true;
 }
 
-/* The plan with the port's record as it is in the other one. */
-static struct plan *with_port_of(const struct plan *p, const struct plan *other, uint32_t port)
-{
-	struct plan_record key = PLAN_RECORD(PLAN_PORT);
-	struct plan *copy = plan_copy(p);
-	const struct plan_record *r;
+struct admission {
+	const struct forward_in *in;
+	struct plan *into;
+	uint32_t peer, network;
+};
 
-	key.port.key.port = port;
-	r = plan_find(other, &key);
+static void copy_peer(const struct plan_record *r, void *arg)
+{
+	struct admission *a = arg;
+
+	if (!ip_equal(&r->peer.tunnel, &a->in->tunnel))
+		return;
+	a->peer = r->peer.key.host;
+	plan_set(a->into, r);
+}
+
+static void copy_member(const struct plan_record *r, void *arg)
+{
+	struct admission *a = arg;
+
+	if (r->member.key.host == a->peer)
+		plan_set(a->into, r);
+}
+
+static void copy_segment(const struct plan_record *r, void *arg)
+{
+	struct admission *a = arg;
+
+	if (r->segment.key.type != a->in->type || r->segment.key.id != a->in->id)
+		return;
+	a->network = r->segment.network;
+	plan_set(a->into, r);
+}
+
+static void copy_record(struct admission *a, const struct plan *other, const struct plan_record *key)
+{
+	const struct plan_record *r = plan_find(other, key);
+
 	if (r)
-		plan_set(copy, r);
-	return copy;
+		plan_set(a->into, r);
+}
+
+/* The plan, with the records that let the packet in as they are in the other one. */
+static struct plan *admitted_by(const struct plan *p, const struct plan *other, const struct forward_in *in)
+{
+	struct admission a = { .in = in, .into = plan_copy(p) };
+	struct plan_record port = PLAN_RECORD(PLAN_PORT), fdb = PLAN_RECORD(PLAN_FDB);
+
+	port.port.key.port = in->port;
+	copy_record(&a, other, &port);
+	if (in->port)
+		return a.into;
+	plan_each(other, PLAN_PEER, copy_peer, &a);
+	plan_each(other, PLAN_MEMBER, copy_member, &a);
+	plan_each(other, PLAN_SEGMENT, copy_segment, &a);
+	fdb.fdb.key.network = a.network;
+	memcpy(&fdb.fdb.key.mac, in->frame + 6, sizeof(struct mac));
+	copy_record(&a, other, &fdb);
+	return a.into;
 }
 
 static void forward_rightly(struct packet *p, const struct plan *from, const struct plan *to)
 {
-	_cleanup_(plan_freep) struct plan *from_port = with_port_of(from, to, p->in.port);
-	_cleanup_(plan_freep) struct plan *to_port = with_port_of(to, from, p->in.port);
-	const struct plan *const plans[RIGHT_RESULTS] = { from, to, from_port, to_port };
+	_cleanup_(plan_freep) struct plan *from_admitted = admitted_by(from, to, &p->in);
+	_cleanup_(plan_freep) struct plan *to_admitted = admitted_by(to, from, &p->in);
+	const struct plan *const plans[RIGHT_RESULTS] = { from, to, from_admitted, to_admitted };
 
 	for (int i = 0; i < RIGHT_RESULTS; i++)
 		forward_run(plans[i], NULL, &p->in, &p->right[i]);

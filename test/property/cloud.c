@@ -190,12 +190,41 @@ static void change_vm(struct cloud *c, struct rng *r)
 	}
 }
 
+/* Two VMs of a network: one takes the other's address. */
+static void hand_over_address(struct cloud *c, struct rng *r)
+{
+	for (int i = 0; i < 20; i++) {
+		struct cloud_vm *from = &c->vms[rng_below(r, VMS_MAX)], *to = &c->vms[rng_below(r, VMS_MAX)];
+
+		if (from == to || !from->there || !to->there || from->network != to->network || from->n_ips == 0 ||
+		    to->n_ips == VM_IPS_MAX)
+			continue;
+		from->n_ips--;
+		to->ips[to->n_ips] = from->ips[from->n_ips];
+		to->subnets[to->n_ips++] = from->subnets[from->n_ips];
+		if (rng_chance(r, 50))
+			move_vm(c, r, from);
+		return;
+	}
+}
+
+/* Never in Neutron, but a host that was away long may find a number in another network's hands. */
+static void swap_segments(struct cloud *c, struct rng *r)
+{
+	struct cloud_network *a = &c->networks[rng_below(r, c->n_networks)],
+			     *b = &c->networks[rng_below(r, c->n_networks)];
+	uint32_t vni = a->vni;
+
+	a->vni = b->vni;
+	b->vni = vni;
+}
+
 void cloud_change(struct cloud *c, struct rng *r)
 {
 	uint32_t router = rng_below(r, c->n_routers), subnet = rng_below(r, c->n_subnets);
 	struct cloud_interface *f = &c->interfaces[rng_below(r, INTERFACES_MAX)];
 
-	switch (rng_below(r, 10)) {
+	switch (rng_below(r, 13)) {
 	case 0:
 	case 1:
 		add_vm(c, r);
@@ -212,6 +241,12 @@ void cloud_change(struct cloud *c, struct rng *r)
 		break;
 	case 5:
 		c->subnets[subnet].gateway = ip_from_v4(ip_to_v4(&c->subnets[subnet].cidr.addr) + 1 + rng_below(r, 3));
+		break;
+	case 6:
+		hand_over_address(c, r);
+		break;
+	case 7:
+		swap_segments(c, r);
 		break;
 	default:
 		change_vm(c, r);

@@ -117,7 +117,11 @@ static const struct plan_interface *one_router(struct way *w, const struct plan_
 		return NULL;
 	}
 	segment = way_segment(w, route->network);
-	if (segment && w->ip.total > segment->mtu) {
+	if (!segment) {
+		way_drop(w, DROP_TUNNEL_SEGMENT);
+		return NULL;
+	}
+	if (w->ip.total > segment->mtu) {
 		way_answer_error(w, in, DROP_TOO_BIG,
 				 &(struct icmp) { ICMP_UNREACHABLE, ICMP_FRAG_NEEDED, segment->mtu & 0xffff });
 		return NULL;

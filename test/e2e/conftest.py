@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import sys
 
 import pytest
@@ -16,6 +17,10 @@ from lab.host import tail  # noqa: E402
 from fabric import Fabric  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("NEUTRINO_BUILD", SOURCE / "build")).resolve()
+
+
+# What a program that went wrong leaves in its log, with the sanitizers' own words.
+BROKEN = re.compile(r"^.*(?:Sanitizer|runtime error|[Aa]ssert|core dumped).*$", re.MULTILINE)
 
 
 def lab_name(suffix=""):
@@ -44,6 +49,9 @@ def fabric():
     lab.up(2)
     try:
         yield Fabric(lab)
+        for path in pathlib.Path(lab.state.dir, "log").iterdir():
+            broken = BROKEN.findall(path.read_text(errors="replace"))
+            assert not broken, f"{path.name}: {broken}"
     finally:
         lab.down()
 

@@ -18,26 +18,6 @@ static const struct property properties[] = {
 
 #define COMPLAINTS_MAX 5 /* of one property, then it stops */
 
-uint64_t rng_next(struct rng *r)
-{
-	/* splitmix64 */
-	uint64_t z = r->state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	return z ^ (z >> 31);
-}
-
-uint32_t rng_below(struct rng *r, uint32_t n)
-{
-	return n ? (uint32_t)(rng_next(r) % n) : 0;
-}
-
-bool rng_chance(struct rng *r, uint32_t percent)
-{
-	return rng_below(r, 100) < percent;
-}
-
 bool complain(struct complaint *c, const char *fmt, ...)
 {
 	va_list ap;

@@ -23,20 +23,6 @@ struct wish {
 	struct floods floods; /* wanted copies; order means nothing */
 };
 
-static void want_copy(struct wish *w, uint32_t network, uint32_t port, uint32_t peer)
-{
-	struct flood_net *n;
-
-	HASH_FIND_INT(w->floods.hash, &network, n);
-	if (!n) {
-		n = xcalloc(1, sizeof(*n));
-		n->network = network;
-		HASH_ADD_INT(w->floods.hash, network, n);
-	}
-	if (n->n < EB_FLOOD_MAX)
-		n->targets[n->n++] = (struct flood_target) { port, peer };
-}
-
 static void want(const struct plan_record *r, void *arg)
 {
 	struct wish *w = arg;
@@ -50,9 +36,9 @@ static void want(const struct plan_record *r, void *arg)
 	rows_fini(&rows);
 	index_add(&w->routers, r);
 	if (r->table == PLAN_PORT)
-		want_copy(w, r->port.network, r->port.key.port, 0);
+		floods_push(&w->floods, r->port.network, &(struct flood_target) { .port = r->port.key.port });
 	else if (r->table == PLAN_FLOOD)
-		want_copy(w, r->flood.key.network, 0, r->flood.key.host);
+		floods_push(&w->floods, r->flood.key.network, &(struct flood_target) { .peer = r->flood.key.host });
 }
 
 static void wish_make(struct wish *w, const struct driver *d, const struct plan *plan)

@@ -408,11 +408,12 @@ static void recheck(const struct plan_record *r, void *arg)
 	index_add(&c->d->routers, r);
 	for (size_t i = 0; i < rows.n && !missing; i++)
 		missing = bpf_map_lookup_elem(c->d->fds.fd[rows.items[i].table], rows.items[i].key, value);
-	if (r->table == PLAN_FLOOD) {
-		struct flood_target t = { .peer = r->flood.key.host };
-
-		missing = !flood_has(&c->d->floods, r->flood.key.network, &t);
-	}
+	if (r->table == PLAN_FLOOD)
+		missing = !flood_has(&c->d->floods, r->flood.key.network,
+				     &(struct flood_target) { .peer = r->flood.key.host });
+	else if (r->table == PLAN_PORT && !missing)
+		missing =
+			!flood_has(&c->d->floods, r->port.network, &(struct flood_target) { .port = r->port.key.port });
 	rows_fini(&rows);
 	if (!missing)
 		return;

@@ -58,8 +58,8 @@ struct flood_target {
 
 struct flood_net {
 	uint32_t network;
-	uint32_t n;
-	struct flood_target targets[EB_FLOOD_MAX];
+	uint32_t n, allocated;
+	struct flood_target *targets;
 	UT_hash_handle hh;
 };
 
@@ -144,6 +144,7 @@ void ebpf_event(struct driver *d, uint32_t port, enum driver_port_state state, c
 
 /* flood.c */
 void floods_fini(struct floods *f);
+void floods_push(struct floods *f, uint32_t network, const struct flood_target *t); /* in memory alone */
 bool flood_has(const struct floods *f, uint32_t network, const struct flood_target *t);
 int flood_add(struct driver *d, uint32_t network, const struct flood_target *t);
 int flood_del(struct driver *d, uint32_t network, const struct flood_target *t);

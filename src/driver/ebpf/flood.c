@@ -32,6 +32,27 @@ static struct flood_net *net_get(struct floods *f, uint32_t network)
 	return n;
 }
 
+static void push(struct flood_net *n, const struct flood_target *t)
+{
+	if (n->n == n->allocated) {
+		n->allocated = n->allocated ? n->allocated * 2 : 8;
+		n->targets = xrealloc(n->targets, n->allocated * sizeof(*n->targets));
+	}
+	n->targets[n->n++] = *t;
+}
+
+void floods_push(struct floods *f, uint32_t network, const struct flood_target *t)
+{
+	push(net_get(f, network), t);
+}
+
+static void net_free(struct floods *f, struct flood_net *n)
+{
+	HASH_DEL(f->hash, n);
+	free(n->targets);
+	free(n);
+}
+
 static uint32_t slot_of(const struct flood_net *n, const struct flood_target *t)
 {
 	for (uint32_t i = 0; n && i < n->n; i++)
@@ -50,8 +71,7 @@ void floods_fini(struct floods *f)
 	struct flood_net *n, *tmp;
 
 	HASH_ITER (hh, f->hash, n, tmp) {
-		HASH_DEL(f->hash, n);
-		free(n);
+		net_free(f, n);
 	}
 }
 
@@ -77,7 +97,7 @@ int flood_add(struct driver *d, uint32_t network, const struct flood_target *t)
 
 	if (slot_of(n, t))
 		return 0;
-	if (n->n == EB_FLOOD_MAX)
+	if (n->n >= EB_FLOOD_MAX)
 		return -ENOSPC;
 	r = write_slot(d, network, n->n + 1, &slot);
 	if (r < 0)
@@ -85,7 +105,7 @@ int flood_add(struct driver *d, uint32_t network, const struct flood_target *t)
 	r = write_slot(d, network, 0, &head);
 	if (r < 0)
 		return r;
-	n->targets[n->n++] = *t;
+	push(n, t);
 	return 0;
 }
 
@@ -112,8 +132,7 @@ int flood_del(struct driver *d, uint32_t network, const struct flood_target *t)
 	n->n--;
 	if (n->n)
 		return r;
-	HASH_DEL(d->floods.hash, n);
-	free(n);
+	net_free(&d->floods, n);
 	return erase_slot(d, network, 0);
 }
 
@@ -135,7 +154,7 @@ int floods_read(struct driver *d, struct floods *ret)
 		for (at.slot = 1; at.slot <= value.count && at.slot <= EB_FLOOD_MAX; at.slot++) {
 			if (bpf_map_lookup_elem(fd, &at, &slot))
 				break;
-			n->targets[n->n++] = (struct flood_target) { slot.port, slot.peer };
+			push(n, &(struct flood_target) { slot.port, slot.peer });
 		}
 	}
 	return errno == ENOENT ? 0 : -errno;

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ebpf driver itself: that changes leave what a sync would, that restarts and devices that come
+ * and go are survived, that cleanup takes ours alone, and that it decides as the reference does,
+ * by frames in random clouds. As root; all of it in namespaces of this process.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "compile/compile.h"
+#include "driver/ebpf/ebpf.h"
+#include "driver/ebpf/neutrino.skel.h"
+#include "packet_driver.h"
+#include "plan/verdict_names.h"
+#include "property/probe.h"
+#include "rig.h"
+
+#define HOST 1 /* of a random cloud: who we are */
+#define CLOUDS 12
+#define CHANGES 8
+#define PROBES 30
+#define FRAME_WAIT_MS 5000
+#define INSNS_MAX 100000
+
+static const char two_ports[] =
+	"host host=1 tunnel=192.0.2.1 dvr_mac=fa:16:3f:00:00:01 name=one\n"
+	"segment type=vxlan id=100 network=7 mtu=1450\n"
+	"port port=3 network=7 mac=fa:16:3e:00:00:03 addrs=10.0.1.3 uuid=00000003-0000-4000-8000-000000000003\n"
+	"port port=4 network=7 mac=fa:16:3e:00:00:04 addrs=10.0.1.4 uuid=00000004-0000-4000-8000-000000000004\n"
+	"fdb network=7 mac=fa:16:3e:00:00:03 port=3\n"
+	"fdb network=7 mac=fa:16:3e:00:00:04 port=4\n";
+
+#define must(call)                                                                                                     \
+	do {                                                                                                           \
+		struct err must_err = { 0 };                                                                           \
+		if ((call) < 0)                                                                                        \
+			fail_msg("%s: %s", #call, must_err.text);                                                      \
+	} while (0)
+
+static struct plan *parsed(const char *text)
+{
+	struct plan *p = NULL;
+
+	must(plan_parse(text, &p, &must_err));
+	return p;
+}
+
+static void planp(struct plan **p)
+{
+	plan_free(*p);
+}
+
+static int open_rig(void **state)
+{
+	struct rig *g = xcalloc(1, sizeof(*g));
+
+	must(rig_open(g, true, &must_err));
+	*state = g;
+	return 0;
+}
+
+static int close_rig(void **state)
+{
+	rig_close(*state);
+	free(*state);
+	return 0;
+}
+
+static void count_finding(enum driver_audit_kind kind, const char *what, void *arg)
+{
+	static const char *const kinds[] = { "missing", "extra", "different" };
+
+	++*(unsigned *)arg;
+	print_message("%s %s\n", kinds[kind], what);
+}
+
+static unsigned findings(struct rig *g, const struct plan *p)
+{
+	unsigned n = 0;
+
+	must(driver_ebpf.audit(g->driver, p, count_finding, &n, &must_err));
+	return n;
+}
+
+/* How much of the program the verifier walked, as it says itself. */
+static unsigned processed(const char *name)
+{
+	struct neutrino_bpf *bpf = neutrino_bpf__open();
+	struct bpf_program *p;
+	struct bpf_map *m;
+	char log[4096] = "";
+	unsigned insns = 0;
+	const char *at;
+
+	assert_non_null(bpf);
+	bpf_object__for_each_map(m, bpf->obj) bpf_map__set_pin_path(m, NULL);
+	bpf_object__for_each_program(p, bpf->obj)
+	{
+		bool wanted = !strcmp(bpf_program__name(p), name);
+
+		bpf_program__set_autoload(p, wanted);
+		bpf_program__set_log_level(p, wanted ? 4 : 0); /* 4: the closing lines alone */
+		bpf_program__set_log_buf(p, wanted ? log : NULL, wanted ? sizeof(log) : 0);
+	}
+	assert_int_equal(neutrino_bpf__load(bpf), 0);
+	at = strstr(log, "processed ");
+	assert_non_null(at);
+	sscanf(at, "processed %u", &insns);
+	print_message("%s: %u\n", name, insns);
+	neutrino_bpf__destroy(bpf);
+	return insns;
+}
+
+static void the_verifier_walks_less_than_its_budget(void **state)
+{
+	(void)state;
+	assert_in_range(processed("from_port"), 100, INSNS_MAX);
+	assert_in_range(processed("from_tunnel"), 100, INSNS_MAX);
+}
+
+static struct plan *plan_of(const struct cloud *c, uint32_t host)
+{
+	struct model *m = cloud_model(c, host);
+	struct plan *p = compile_all(m);
+
+	model_free(m);
+	return p;
+}
+
+static void changes_leave_what_a_sync_would(void **state)
+{
+	struct rig *g = *state;
+
+	for (uint64_t seed = 1; seed <= CLOUDS; seed++) {
+		struct rng r = { .state = seed };
+		struct cloud c;
+
+		cloud_make(&c, &r);
+		struct plan *now = plan_of(&c, HOST);
+
+		must(rig_taps(g, now, &must_err));
+		must(rig_sync(g, now, &must_err));
+		for (int i = 0; i < CHANGES; i++) {
+			struct plan_changes changes = { 0 };
+			struct plan *next;
+
+			cloud_change(&c, &r);
+			next = plan_of(&c, HOST);
+			plan_diff(now, next, &changes);
+			must(rig_taps(g, next, &must_err));
+			must(rig_apply(g, &changes, &must_err));
+			plan_changes_fini(&changes);
+			plan_free(now);
+			now = next;
+			if (findings(g, now))
+				fail_msg("seed %d, change %d", (int)seed, i);
+		}
+		plan_free(now);
+	}
+}
+
+static bool out_in(const struct forward_out *o, const struct forward_result *r)
+{
+	for (size_t i = 0; i < r->n_outs; i++) {
+		const struct forward_out *x = &r->outs[i];
+
+		if (x->port == o->port && x->peer == o->peer && x->id == o->id && x->len == o->len &&
+		    !memcmp(x->frame, o->frame, o->len))
+			return true;
+	}
+	return false;
+}
+
+static bool same_result(const struct forward_result *a, const struct forward_result *b)
+{
+	bool same = a->verdict == b->verdict && a->reason == b->reason && a->n_outs == b->n_outs;
+
+	for (size_t i = 0; same && i < a->n_outs; i++)
+		same = out_in(&a->outs[i], b);
+	return same;
+}
+
+/* One frame through both. */
+static void compare(struct rig *g, const struct plan *p, const struct forward_in *in, const char *what)
+{
+	struct forward_result wanted, got;
+	struct err err = { 0 };
+	int r;
+
+	forward_run(p, NULL, in, &wanted);
+	r = packet_on_ebpf.run(g, in, &got, &err);
+	if (r == -ENOTSUP) {
+		forward_result_fini(&wanted);
+		return;
+	}
+	if (r < 0)
+		fail_msg("%s: %s", what, err.text);
+	if (!same_result(&wanted, &got))
+		fail_msg("%s: wanted %s, %zu outputs, got %s, %zu outputs", what,
+			 verdict_counter(wanted.verdict, wanted.reason), wanted.n_outs,
+			 verdict_counter(got.verdict, got.reason), got.n_outs);
+	forward_result_fini(&wanted);
+	forward_result_fini(&got);
+}
+
+/* What a VM may do to its headers; the IP checksum is right again after. */
+static void spoil(uint8_t *frame, size_t len, struct rng *r)
+{
+	size_t size = (size_t)(frame[ETH_SIZE] & 0xf) * 4;
+
+	frame[rng_below(r, ETH_SIZE + IPV4_SIZE + 8)] ^= (uint8_t)(1u << rng_below(r, 8));
+	if (size < IPV4_SIZE || ETH_SIZE + size > len)
+		return;
+	put_u16(frame + ETH_SIZE + 10, 0);
+	put_u16(frame + ETH_SIZE + 10, checksum_fold(checksum_add(0, frame + ETH_SIZE, IPV4_SIZE)));
+}
+
+/* A frame of a VM here, or what another host makes of one of its VMs' and sends us. */
+static void one_probe(struct rig *g, const struct cloud *c, const struct plan *p, struct rng *r, const char *where)
+{
+	uint8_t frame[PROBE_FRAME_MAX];
+	struct forward_result result;
+	struct probe probe;
+	char text[200], what[400];
+	struct plan *other;
+
+	if (!probe_make(&probe, c, r))
+		return;
+	struct forward_in in = { .port = cloud_vm_port(probe.vm), .frame = frame };
+
+	in.len = probe_frame(&probe, c, frame);
+	probe_print(&probe, text);
+	if (rng_chance(r, 30))
+		spoil(frame, in.len, r);
+	if (probe.host == HOST) {
+		snprintf(what, sizeof(what), "%s: %s", where, text);
+		return compare(g, p, &in, what);
+	}
+	other = plan_of(c, probe.host);
+	forward_run(other, NULL, &in, &result);
+	plan_free(other);
+	for (size_t i = 0; i < result.n_outs; i++) {
+		const struct forward_out *o = &result.outs[i];
+		struct forward_in arrives = { .tunnel = cloud_tunnel(probe.host),
+					      .type = o->type,
+					      .id = o->id,
+					      .frame = o->frame,
+					      .len = o->len };
+
+		if (o->peer != HOST)
+			continue;
+		if (rng_chance(r, 30))
+			spoil(o->frame, o->len, r);
+		snprintf(what, sizeof(what), "%s: arrives from host %u: %s", where, probe.host, text);
+		compare(g, p, &arrives, what);
+	}
+	forward_result_fini(&result);
+}
+
+static void it_decides_as_the_reference_does(void **state)
+{
+	struct rig *g = *state;
+	char where[64];
+
+	for (uint64_t seed = 1; seed <= CLOUDS; seed++) {
+		struct rng r = { .state = seed * 1000 };
+		struct cloud c;
+
+		cloud_make(&c, &r);
+		for (int i = 0; i < CHANGES; i++) {
+			struct plan *p = plan_of(&c, HOST);
+
+			must(rig_taps(g, p, &must_err));
+			must(rig_sync(g, p, &must_err));
+			snprintf(where, sizeof(where), "seed %d, state %d", (int)seed, i);
+			for (int n = 0; n < PROBES; n++)
+				one_probe(g, &c, p, &r, where);
+			plan_free(p);
+			cloud_change(&c, &r);
+		}
+	}
+}
+
+/* A frame of port 3 to port 4, by their devices. True if it comes out. */
+static bool passes(struct rig *g)
+{
+	struct rig_tap *from = rig_tap_of(g, 3), *to = rig_tap_of(g, 4);
+	static uint8_t number;
+	uint8_t frame[ETH_SIZE + IPV4_SIZE + 40] = { 0 }, got[2048];
+	struct eth eth = { .dst = { { 0xfa, 0x16, 0x3e, 0, 0, 4 } },
+			   .src = { { 0xfa, 0x16, 0x3e, 0, 0, 3 } },
+			   .type = ETHERTYPE_V4 };
+	struct ipv4 ip = { .ttl = 9,
+			   .proto = 253,
+			   .total = IPV4_SIZE + 40,
+			   .size = IPV4_SIZE,
+			   .src = ip_from_v4(0x0a000103),
+			   .dst = ip_from_v4(0x0a000104) };
+	struct pollfd fd = { .fd = to->fd, .events = POLLIN };
+
+	eth_write(frame, &eth);
+	ipv4_write(frame + ETH_SIZE, &ip);
+	frame[sizeof(frame) - 1] = ++number;
+	if (write(from->fd, frame, sizeof(frame)) != sizeof(frame))
+		return false;
+	while (poll(&fd, 1, FRAME_WAIT_MS) == 1)
+		if (read(to->fd, got, sizeof(got)) == sizeof(frame) && !memcmp(got, frame, sizeof(frame)))
+			return true;
+	return false;
+}
+
+/* The program of ours on the device's ingress, 0 for none. */
+static uint32_t filter_on(const char *name)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(name), .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 0x4e, .priority = 0x4e55);
+	libbpf_print_fn_t print = libbpf_set_print(NULL);
+	int r = bpf_tc_query(&hook, &opts);
+
+	libbpf_set_print(print);
+	return r ? 0 : opts.prog_id;
+}
+
+static void load_two_ports(struct rig *g)
+{
+	_cleanup_(planp) struct plan *p = parsed(two_ports);
+
+	must(rig_taps(g, p, &must_err));
+	must(rig_sync(g, p, &must_err));
+}
+
+static void it_forwards_while_nobody_runs_and_is_adopted(void **state)
+{
+	_cleanup_(planp) struct plan *p = parsed(two_ports);
+	struct rig *g = *state;
+	uint32_t before;
+
+	load_two_ports(g);
+	assert_true(passes(g));
+	before = filter_on(rig_tap_of(g, 3)->name);
+	rig_driver_close(g);
+	assert_true(passes(g));
+	must(rig_driver_open(g, &must_err));
+	/* opening changed nothing, and found everything */
+	assert_int_equal(filter_on(rig_tap_of(g, 3)->name), before);
+	assert_int_equal(findings(g, p), 1 /* config: the device's number is looked up by the first sync */ +
+						 4 /* port and device: so are theirs */);
+	assert_true(passes(g));
+	must(rig_sync(g, p, &must_err));
+	assert_int_not_equal(filter_on(rig_tap_of(g, 3)->name), before);
+	assert_int_equal(findings(g, p), 0);
+	assert_true(passes(g));
+}
+
+static void a_device_that_comes_again_is_attached_again(void **state)
+{
+	struct rig *g = *state;
+
+	load_two_ports(g);
+	must(rig_tap_set(g, 4, false, &must_err));
+	must(rig_tap_set(g, 4, true, &must_err));
+	assert_true(filter_on(rig_tap_of(g, 4)->name));
+	assert_true(passes(g));
+}
+
+static void a_port_that_went_meanwhile_is_let_go(void **state)
+{
+	_cleanup_(planp) struct plan *p = parsed(two_ports);
+	struct plan_record key = PLAN_RECORD(PLAN_PORT);
+	struct rig *g = *state;
+	char name[IFNAMSIZ];
+	int fd;
+
+	load_two_ports(g);
+	rig_driver_close(g);
+	snprintf(name, sizeof(name), "%s", rig_tap_of(g, 4)->name);
+	key.port.key.port = 4;
+	plan_del(p, &key);
+	fd = rig_tap_of(g, 4)->fd; /* the device stays, but nothing is to be said of it */
+	rig_tap_of(g, 4)->fd = -1;
+	must(rig_driver_open(g, &must_err));
+	must(rig_sync(g, p, &must_err));
+	assert_true(if_nametoindex(name));
+	assert_int_equal(filter_on(name), 0);
+	assert_true(filter_on(rig_tap_of(g, 3)->name));
+	assert_int_equal(findings(g, p), 0);
+	close(fd);
+}
+
+static void cleanup_takes_ours_alone(void **state)
+{
+	struct rig *g = *state;
+	LIBBPF_OPTS(bpf_tc_hook, hook, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, others, .handle = 1, .priority = 1);
+	struct driver *d = g->driver;
+
+	load_two_ports(g);
+	hook.ifindex = (int)if_nametoindex(rig_tap_of(g, 3)->name);
+	others.prog_fd = bpf_program__fd(d->bpf->progs.from_port);
+	assert_int_equal(bpf_tc_attach(&hook, &others), 0);
+	rig_driver_close(g);
+	must(driver_ebpf.cleanup(&g->config, &must_err));
+	assert_int_equal(filter_on(rig_tap_of(g, 3)->name), 0);
+	assert_int_equal(filter_on(rig_tap_of(g, 4)->name), 0);
+	assert_int_equal(if_nametoindex(EBPF_DEVICE), 0);
+	assert_int_equal(access(g->pins, F_OK), -1);
+	others.prog_fd = 0;
+	others.prog_id = 0;
+	assert_int_equal(bpf_tc_query(&hook, &others), 0);
+	must(driver_ebpf.cleanup(&g->config, &must_err)); /* with nothing there */
+}
+
+static void what_does_not_fit_is_alone(void **state)
+{
+	_cleanup_(planp) struct plan *p = parsed(two_ports);
+	struct rig *g = *state;
+	struct err err = { 0 };
+
+	for (uint32_t host = 10; host < 10 + EB_FLOOD_MAX; host++) {
+		struct plan_record r = PLAN_RECORD(PLAN_FLOOD);
+
+		r.flood.key.network = 7;
+		r.flood.key.host = host;
+		plan_set(p, &r);
+	}
+	must(rig_taps(g, p, &must_err));
+	assert_true(rig_sync(g, p, &err) < 0);
+	assert_int_equal(g->n_failures, 2); /* the two ports have a place each */
+	assert_non_null(strstr(err.text, "full"));
+	assert_true(passes(g));
+}
+
+static void another_layout_is_dropped_after_the_switch(void **state)
+{
+	struct rig *g = *state;
+	char dir[128], pin[160];
+	struct driver *d = g->driver;
+
+	snprintf(dir, sizeof(dir), "%s/v0", g->pins);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	snprintf(pin, sizeof(pin), "%s/config", dir);
+	assert_int_equal(bpf_obj_pin(d->fds.fd[TABLE_config], pin), 0);
+	load_two_ports(g);
+	assert_int_equal(access(dir, F_OK), -1);
+}
+
+int main(void)
+{
+#define RIG(fn) cmocka_unit_test_setup_teardown(fn, open_rig, close_rig)
+	const struct CMUnitTest tests[] = {
+		RIG(the_verifier_walks_less_than_its_budget),
+		RIG(changes_leave_what_a_sync_would),
+		RIG(it_decides_as_the_reference_does),
+		RIG(it_forwards_while_nobody_runs_and_is_adopted),
+		RIG(a_device_that_comes_again_is_attached_again),
+		RIG(a_port_that_went_meanwhile_is_let_go),
+		RIG(cleanup_takes_ours_alone),
+		RIG(what_does_not_fit_is_alone),
+		RIG(another_layout_is_dropped_after_the_switch),
+	};
+#undef RIG
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -112,7 +112,7 @@ static int read_caller(struct call *c, struct err *err)
 		return err_set(err, ERR_BAD_REQUEST, "HTTPBadRequest",
 			       "Invalid input for X-Project-Id. Reason: it is too "
 			       "long, or no text.");
-	strcpy(c->caller.project_id, project);
+	snprintf(c->caller.project_id, sizeof(c->caller.project_id), "%s", project);
 	return 0;
 }
 

@@ -51,7 +51,7 @@ static void log_call(const struct call *c, int status)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000 - c->started_us;
-	for (n = 0; target[n] && n < sizeof(path) - 1; n++)
+	for (n = 0; n < sizeof(path) - 1 && target[n]; n++)
 		path[n] = target[n] > ' ' && target[n] <= '~' ? target[n] : '?';
 	path[n] = '\0';
 	if (strcmp(method, "GET") == 0 && status < 500)
@@ -102,7 +102,7 @@ void call_fail(struct call *c, const struct err *err)
 	if (status == 500) {
 		LOG_LIMIT(log_err, 10, "%s: %s", c->caller.request_id, err->text);
 		type = "HTTPInternalServerError";
-		strcpy(text, "Request Failed: internal server error while processing your request.");
+		snprintf(text, sizeof(text), "Request Failed: internal server error while processing your request.");
 	}
 	utstring_new(body);
 	error_body(body, status == 501 ? "NotImplementedError" : "NeutronError", type, text);

@@ -65,7 +65,7 @@ static void test_many(void **state)
 	memset(target + 2, '&', URL_MAX_ARGS - 1);
 	assert_int_equal(url_parse(target, &u, &err), 0);
 	url_clear(&u);
-	strcat(target, "&");
+	target[strlen(target)] = '&';
 	assert_true(url_parse(target, &u, &err) < 0);
 }
 

@@ -423,7 +423,7 @@ static void format_peer(struct MHD_Connection *mhd, char peer[INET6_ADDRSTRLEN])
 	    getnameinfo(i->client_addr,
 			i->client_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6),
 			peer, INET6_ADDRSTRLEN, NULL, 0, NI_NUMERICHOST))
-		strcpy(peer, "?");
+		snprintf(peer, INET6_ADDRSTRLEN, "?");
 }
 
 static void on_connection(void *arg, struct MHD_Connection *mhd, void **ctx, enum MHD_ConnectionNotificationCode what)
@@ -476,21 +476,16 @@ static void let_go(struct conn *c, struct resumes *resumes)
 /* The library takes a half-closed connection for a lost one: no answer would leave by it. */
 static void on_hangup(struct http_server *s, uint64_t id)
 {
-	struct conn *c;
-
-	DL_FOREACH (s->conns, c)
-		if (c->id == id)
-			break;
-	if (c && c->phase == HANDLED)
-		c->deadline_ms = now_ms();
+	for (struct conn *c = s->conns; c; c = c->next)
+		if (c->id == id && c->phase == HANDLED)
+			c->deadline_ms = now_ms();
 }
 
 static void check_deadlines(struct http_server *s, struct resumes *resumes)
 {
 	uint64_t now = now_ms();
-	struct conn *c;
 
-	DL_FOREACH (s->conns, c) {
+	for (struct conn *c = s->conns; c; c = c->next) {
 		if (!c->deadline_ms || now < c->deadline_ms)
 			continue;
 		if (c->phase == HANDLED) {
@@ -544,29 +539,30 @@ static int open_socket(struct http_server *s, struct err *err)
 {
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
 				  .ai_socktype = SOCK_STREAM };
-	_cleanup_(closep) int fd = -1;
-	struct sockaddr_storage addr;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} addr = { 0 };
 	socklen_t len = sizeof(addr);
-	struct addrinfo *ai = NULL;
+	struct addrinfo *ai;
 	char port[8];
-	int r = 0;
+	int fd, r = 0;
 
 	snprintf(port, sizeof(port), "%u", s->options.port);
-	if (getaddrinfo(s->address, port, &hints, &ai))
+	if (getaddrinfo(s->address, port, &hints, &ai) != 0)
 		return err_set(err, ERR_BAD_REQUEST, "", "%s is not an address to listen on", s->address);
 	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int) { 1 }, sizeof(int)) < 0 ||
-	    bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, 1024) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
+	    bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, 1024) < 0 || getsockname(fd, &addr.any, &len) < 0)
 		r = err_errno(err, -errno, "cannot listen on %s port %s", s->address, port);
 	freeaddrinfo(ai);
-	if (r < 0)
+	if (r < 0) {
+		closep(&fd);
 		return r;
-	s->port = ntohs(addr.ss_family == AF_INET ? ((struct sockaddr_in *)&addr)->sin_port
-						  : ((struct sockaddr_in6 *)&addr)->sin6_port);
-	r = fd;
-	fd = -1;
-	return r;
+	}
+	s->port = ntohs(addr.any.sa_family == AF_INET ? addr.v4.sin_port : addr.v6.sin6_port);
+	return fd;
 }
 
 static void library_log(void *arg, const char *fmt, va_list ap)

@@ -126,7 +126,7 @@ static int copy_text(const json_t *hello, const char *key, char *to, size_t size
 		return 0;
 	if (!json_is_string(v) || json_string_length(v) >= size)
 		return -1;
-	strcpy(to, json_string_value(v));
+	memcpy(to, json_string_value(v), json_string_length(v) + 1);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "net/ip.h"
 
 #define D "DEFAULT"
+#define MAX_VNI 16777215
 
 static const struct conf_option options[] = {
 	{ D, "bind_host", CONF_STRING, "0.0.0.0" },
@@ -161,16 +162,18 @@ static int read_agent_listen(const struct conf *c, char **ret, struct err *err)
 {
 	const char *text = conf_string(c, "neutrino", "agent_listen"), *colon = strrchr(text, ':');
 	_cleanup_(freep) char *host = colon ? xstrndup(text, (size_t)(colon - text)) : NULL;
-	const char *address = host;
+	const char *address = host, *port;
 	size_t n = host ? strlen(host) : 0;
+	unsigned n_port = 0;
 	struct ip ip;
 
 	if (n > 2 && host[0] == '[' && host[n - 1] == ']') {
 		host[n - 1] = '\0';
 		address = host + 1;
 	}
-	if (!colon || ip_parse(address, &ip) < 0 || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-	    strlen(colon + 1) > 5 || atoi(colon + 1) > 65535)
+	for (port = colon ? colon + 1 : ""; *port >= '0' && *port <= '9' && n_port <= 65535; port++)
+		n_port = n_port * 10 + (unsigned)(*port - '0');
+	if (!colon || ip_parse(address, &ip) < 0 || !colon[1] || *port || n_port > 65535)
 		return refuse(err, "neutrino", "agent_listen", text, "ADDRESS:PORT is wanted");
 	*ret = xasprintf("tcp:%s", text);
 	return 0;
@@ -194,21 +197,25 @@ static char *join_ranges(const struct conf *c)
 	return xstrdup("1:16777215");
 }
 
+/* A number at *p, within 1..max; moves behind it. 0: none. */
+static unsigned long read_number(const char **p, unsigned long max)
+{
+	unsigned long n = 0;
+
+	while (**p >= '0' && **p <= '9' && n <= max)
+		n = n * 10 + (unsigned long)(*(*p)++ - '0');
+	return n <= max ? n : 0;
+}
+
 /* Each "min:max", within 1..16777215, rising. */
 static int check_ranges(const char *ranges, struct err *err)
 {
-	const char *p = ranges;
+	for (const char *p = ranges; *p; p += *p == ',') {
+		unsigned long low = read_number(&p, MAX_VNI);
 
-	while (*p) {
-		unsigned long low, high;
-		int used = 0;
-
-		if (sscanf(p, "%8lu:%8lu%n", &low, &high, &used) != 2 || low < 1 || high < low || high > 16777215 ||
-		    (p[used] && p[used] != ','))
+		if (!low || *p++ != ':' || read_number(&p, MAX_VNI) < low || (*p && *p != ','))
 			return refuse(err, "ml2_type_vxlan", "vni_ranges", ranges,
 				      "MIN:MAX within 1..16777215 is wanted");
-		p += used;
-		p += *p == ',';
 	}
 	return 0;
 }

@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "base/uuid.h"
 
+#define MAX_BULK 500
+
 /* What a write waits for: the service's `done` answers it, from the writer's thread. */
 struct pending {
 	struct call *call;
@@ -120,24 +122,60 @@ static int read_body(const struct call *c, json_t **ret, struct err *err)
 	return 0;
 }
 
-/* The checked attributes of {"port": {...}}. */
+static int check_object(const struct call *c, const struct resource *resource, enum resource_op op,
+			const json_t *object, json_t **ret, struct err *err)
+{
+	int r = resource_check(resource, op, object, c->caller.admin, ret, err);
+
+	if (r >= 0 && op == RESOURCE_CREATE && !json_object_get(*ret, "project_id"))
+		json_object_set_new(*ret, "project_id", json_string(c->caller.project_id));
+	return r;
+}
+
+static int check_list(const struct call *c, const struct resource *resource, const json_t *list, json_t **ret,
+		      struct err *err)
+{
+	_cleanup_(json_decrefp) json_t *out = json_array();
+	json_t *object;
+	size_t i;
+
+	if (json_array_size(list) == 0 || json_array_size(list) > MAX_BULK)
+		return err_set(err, ERR_BAD_REQUEST, "HTTPBadRequest",
+			       "Invalid input for %s. Reason: a list of 1 to %d is wanted.", resource->collection,
+			       MAX_BULK);
+	json_array_foreach((json_t *)list, i, object)
+	{
+		json_t *attrs = NULL;
+		/* {"ports": [{...}]}, and as old clients write it {"ports": [{"port": {...}}]} */
+		const json_t *inner = json_object_size(object) == 1 ? json_object_get(object, resource->name) : NULL;
+		int r = check_object(c, resource, RESOURCE_CREATE, inner ? inner : object, &attrs, err);
+
+		if (r < 0)
+			return r;
+		json_array_append_new(out, attrs);
+	}
+	*ret = take(&out);
+	return 0;
+}
+
+/* The checked attributes of {"port": {...}}; when several may be made, a list of them for {"ports": [...]}. */
 static int read_attributes(const struct call *c, const struct resource *resource, enum resource_op op, json_t **ret,
 			   struct err *err)
 {
 	_cleanup_(json_decrefp) json_t *body = NULL;
-	const json_t *object;
+	const json_t *object, *list;
 	int r = read_body(c, &body, err);
 
 	if (r < 0)
 		return r;
 	object = json_object_get(body, resource->name);
-	if (!object && op == RESOURCE_CREATE && json_object_get(body, resource->collection))
-		return err_set(err, ERR_NOT_IMPLEMENTED, "NotImplementedError",
-			       "Several %s in one request are not served so far.", resource->collection);
+	list = json_object_get(body, resource->collection);
+	if (!object && op == RESOURCE_CREATE && list)
+		return check_list(c, resource, list, ret, err);
 	if (!object)
 		return err_set(err, ERR_BAD_REQUEST, "HTTPBadRequest", "Unable to find '%s' in request body",
 			       resource->name);
-	return resource_check(resource, op, object, c->caller.admin, ret, err);
+	return check_object(c, resource, op, object, ret, err);
 }
 
 void write_create(struct call *c, const struct resource *resource)
@@ -155,9 +193,8 @@ void write_create(struct call *c, const struct resource *resource)
 		call_fail(c, &err);
 		return;
 	}
-	if (!json_object_get(attrs, "project_id"))
-		json_object_set_new(attrs, "project_id", json_string(c->caller.project_id));
-	submit(c, SERVICE_CREATE, resource, NULL, attrs, resource->name, 201);
+	submit(c, SERVICE_CREATE, resource, NULL, attrs, json_is_array(attrs) ? resource->collection : resource->name,
+	       201);
 }
 
 void write_update(struct call *c, const struct resource *resource, const char *id)

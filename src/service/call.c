@@ -38,14 +38,37 @@ static int reply(struct tx *tx, const struct kind *k, const void *row, struct se
 	return kind_write(tx->db, k, tx->service, tx->caller, row, call->reply, err);
 }
 
-static int run_create(struct tx *tx, const struct kind *k, struct service_call *call, void *row, struct err *err)
+static int create_one(struct tx *tx, const struct kind *k, struct service_call *call, const json_t *attrs, void *row,
+		      struct err *err)
 {
 	uint32_t num = 0;
-	int r = k->create(tx, call->attrs, &num, err);
+	int r = k->create(tx, attrs, &num, err);
 
 	if (r < 0 || (r = table_find_num(tx->db, k->table, num, row, err)) < 0)
 		return r;
 	return reply(tx, k, row, call, err);
+}
+
+/* All of a list, or, since a call that fails is rolled back, none. */
+static int run_create(struct tx *tx, const struct kind *k, struct service_call *call, void *row, struct err *err)
+{
+	const json_t *attrs;
+	size_t i;
+
+	if (!json_is_array(call->attrs))
+		return create_one(tx, k, call, call->attrs, row, err);
+	utstring_bincpy(call->reply, "[", 1);
+	json_array_foreach(call->attrs, i, attrs)
+	{
+		int r;
+
+		if (i > 0)
+			utstring_bincpy(call->reply, ",", 1);
+		if ((r = create_one(tx, k, call, attrs, row, err)) < 0)
+			return r;
+	}
+	utstring_bincpy(call->reply, "]", 1);
+	return 0;
 }
 
 static int check_revision(const struct service_call *call, const struct base_row *base, struct err *err)

@@ -199,6 +199,24 @@ def test_json_suffix(api):
     assert api.get(f"/v2.0/networks.json?id={net['id']}").body["networks"] == [net]
 
 
+def test_bulk(api):
+    """All of a list, in its order; or none."""
+    net, subnet = api.network("10.5.0.0/24")
+    ports = [{"network_id": net["id"], "name": f"p{i}"} for i in range(20)]
+    reply = api.call("POST", "/v2.0/ports", {"ports": ports})
+    assert reply.status == 201, reply
+    made = reply.body["ports"]
+    assert [p["name"] for p in made] == [p["name"] for p in ports]
+    assert len({p["fixed_ips"][0]["ip_address"] for p in made}) == 20
+    assert all(api.show("port", p["id"]) == p for p in made)
+    bad = ports[:3] + [{"network_id": net["id"], "fixed_ips": [{"ip_address": made[0]["fixed_ips"][0]["ip_address"]}]}]
+    assert error(api.call("POST", "/v2.0/ports", {"ports": bad}))[:2] == (409, "IpAddressAlreadyAllocated")
+    assert error(api.call("POST", "/v2.0/ports", {"ports": ports + [{"color": "x"}]}))[:2] == (400, "HTTPBadRequest")
+    for wrong in ([], {}, 7, None, [7], ports * 30):
+        assert error(api.call("POST", "/v2.0/ports", {"ports": wrong}))[0] == 400
+    assert len(api.list("port", f"network_id={net['id']}")) == 20
+
+
 def test_agents(api):
     assert api.list("agent", "host=nobody") == []
     assert error(api.call("POST", "/v2.0/agents", {"agent": {}}))[:2] == (400, "BadRequest")

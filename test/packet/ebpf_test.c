@@ -444,6 +444,29 @@ static void what_does_not_fit_is_alone(void **state)
 	assert_true(passes(g));
 }
 
+static void without_its_tunnel_device_the_rest_goes(void **state)
+{
+	_cleanup_(planp) struct plan *p = parsed(two_ports);
+	struct plan_record key = PLAN_RECORD(PLAN_HOST);
+	struct plan_changes again = { 0 };
+	struct rig *g = *state;
+	struct err err = { 0 };
+	int fd = rig_device(g, EBPF_DEVICE);
+
+	assert_true(fd >= 0);
+	must(rig_taps(g, p, &must_err));
+	assert_true(rig_sync(g, p, &err) < 0);
+	assert_int_equal(g->n_failures, 1);
+	assert_int_equal(strncmp(g->failure, "host", 4), 0);
+	assert_true(passes(g));
+	close(fd);
+	plan_changes_add(&again, PLAN_ADD, plan_find(p, &key), NULL);
+	must(rig_apply(g, &again, &must_err));
+	plan_changes_fini(&again);
+	assert_true(filter_on(EBPF_DEVICE));
+	assert_int_equal(findings(g, p), 0);
+}
+
 static void another_layout_is_dropped_after_the_switch(void **state)
 {
 	struct rig *g = *state;
@@ -470,6 +493,7 @@ int main(void)
 		RIG(a_port_that_went_meanwhile_is_let_go),
 		RIG(cleanup_takes_ours_alone),
 		RIG(what_does_not_fit_is_alone),
+		RIG(without_its_tunnel_device_the_rest_goes),
 		RIG(another_layout_is_dropped_after_the_switch),
 	};
 #undef RIG

@@ -19,7 +19,7 @@
 
 #define WAIT_US 10000000 /* for a notification that must come */
 
-static int tap_make(struct rig *g, const char *name)
+int rig_device(struct rig *g, const char *name)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -81,7 +81,7 @@ static int open_namespaces(struct rig *g, struct err *err)
 {
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS))
 		return err_errno(err, -errno, "own namespaces (this needs root)");
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return err_errno(err, -errno, "private mounts");
 	snprintf(g->dir, sizeof(g->dir), "/tmp/packet-test-XXXXXX");
 	if (!mkdtemp(g->dir))
@@ -138,7 +138,7 @@ int rig_open(struct rig *g, bool trace, struct err *err)
 	};
 	g->loop = loop_new();
 	g->control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	g->underlay = tap_make(g, "underlay");
+	g->underlay = rig_device(g, "underlay");
 	r = g->underlay < 0 ? g->underlay : add_default_route(g);
 	if (r < 0) {
 		err_errno(err, r, "underlay");
@@ -207,7 +207,7 @@ static void make_tap(const struct plan_record *r, void *arg)
 	}
 	t->port = r->port.key.port;
 	if (t->fd < 0)
-		t->fd = tap_make(g, t->name);
+		t->fd = rig_device(g, t->name);
 	if (t->fd < 0)
 		m->r = t->fd;
 }
@@ -253,7 +253,7 @@ int rig_tap_set(struct rig *g, uint32_t port, bool there, struct err *err)
 		closep(&t->fd);
 		t->fd = -1;
 	} else if (t->fd < 0) {
-		t->fd = tap_make(g, t->name);
+		t->fd = rig_device(g, t->name);
 	}
 	if (there && t->fd < 0)
 		return err_errno(err, t->fd, "tap");

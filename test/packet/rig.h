@@ -44,6 +44,8 @@ void rig_close(struct rig *g);
 int rig_driver_open(struct rig *g, struct err *err);
 void rig_driver_close(struct rig *g);
 
+int rig_device(struct rig *g, const char *name); /* a tap, up; its descriptor holds it */
+
 /* Devices for exactly the ports of the plan; what is there stays. */
 int rig_taps(struct rig *g, const struct plan *p, struct err *err);
 struct rig_tap *rig_tap_of(struct rig *g, uint32_t port);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "driver/ebpf/ebpf.h"
 
@@ -178,65 +179,99 @@ out:
 }
 
 struct audit {
+	struct wish wish;
+	struct cells have;
+	struct floods floods; /* there are */
 	driver_audit fn;
 	void *arg;
 };
 
-static void tell(const struct audit *a, enum driver_audit_kind kind, const struct cell *cell)
+/* How the entries of one record are: 0 as they should, else the worst kind + 1. */
+static int audit_rows(struct audit *a, const struct plan_record *r)
+{
+	struct driver view = *a->wish.d;
+	struct rows rows = { 0 };
+	int worst = 0;
+
+	index_del(&a->wish.routers, r);
+	view.routers = a->wish.routers;
+	rows_of(&view, r, &rows);
+	index_add(&a->wish.routers, r);
+	for (size_t i = 0; i < rows.n && worst != DRIVER_AUDIT_MISSING + 1; i++) {
+		const struct cell *have = cells_find(&a->have, rows.items[i].table, rows.items[i].key);
+		const struct cell *wanted = cells_find(&a->wish.cells, rows.items[i].table, rows.items[i].key);
+
+		if (!have)
+			worst = DRIVER_AUDIT_MISSING + 1;
+		else if (differs(have, wanted))
+			worst = DRIVER_AUDIT_DIFFERENT + 1;
+	}
+	rows_fini(&rows);
+	return worst;
+}
+
+static bool copy_missing(const struct audit *a, const struct plan_record *r)
+{
+	if (r->table == PLAN_FLOOD)
+		return !flood_has(&a->floods, r->flood.key.network,
+				  &(struct flood_target) { .peer = r->flood.key.host });
+	if (r->table == PLAN_PORT)
+		return !flood_has(&a->floods, r->port.network, &(struct flood_target) { .port = r->port.key.port });
+	return false;
+}
+
+static void audit_record(const struct plan_record *r, void *arg)
+{
+	_cleanup_(utstring_freep) UT_string *text = NULL;
+	struct audit *a = arg;
+	int worst = copy_missing(a, r) ? DRIVER_AUDIT_MISSING + 1 : audit_rows(a, r);
+
+	if (!worst)
+		return;
+	utstring_new(text);
+	plan_record_format(r, text);
+	a->fn(worst - 1, utstring_body(text), a->arg);
+}
+
+/* What no record wants has no name but its bytes. */
+static void audit_extra(struct audit *a)
 {
 	char text[256];
 
-	cell_format(cell, text, sizeof(text));
-	a->fn(kind, text, a->arg);
-}
-
-static void audit_floods(const struct floods *from, const struct floods *other, enum driver_audit_kind kind,
-			 const struct audit *a)
-{
-	char text[96];
-
-	for (const struct flood_net *n = from->hash; n; n = n->hh.next)
+	for (const struct cell *c = a->have.hash; c; c = c->hh.next) {
+		if (cells_find(&a->wish.cells, c->id.table, c->id.key))
+			continue;
+		cell_format(c, text, sizeof(text));
+		a->fn(DRIVER_AUDIT_EXTRA, text, a->arg);
+	}
+	for (const struct flood_net *n = a->floods.hash; n; n = n->hh.next)
 		for (uint32_t i = 0; i < n->n; i++) {
-			if (flood_has(other, n->network, &n->targets[i]))
+			if (flood_has(&a->wish.floods, n->network, &n->targets[i]))
 				continue;
-			snprintf(text, sizeof(text), "flood network %u port %u peer %u", n->network, n->targets[i].port,
+			snprintf(text, sizeof(text), "flood network=%u port=%u host=%u", n->network, n->targets[i].port,
 				 n->targets[i].peer);
-			a->fn(kind, text, a->arg);
+			a->fn(DRIVER_AUDIT_EXTRA, text, a->arg);
 		}
 }
 
 int audit_maps(struct driver *d, const struct plan *plan, driver_audit fn, void *arg, struct err *err)
 {
-	struct audit a = { fn, arg };
-	struct cells have = { 0 };
-	struct floods floods = { 0 };
-	struct cell *c, *other;
-	struct wish w;
+	struct audit a = { .fn = fn, .arg = arg };
 	int r;
 
-	wish_make(&w, d, plan);
-	r = read_all(d, &have);
+	wish_make(&a.wish, d, plan);
+	r = read_all(d, &a.have);
 	if (r >= 0)
-		r = floods_read(d, &floods);
+		r = floods_read(d, &a.floods);
 	if (r < 0) {
 		err_errno(err, r, "maps");
-		goto out;
+	} else {
+		for (int t = 0; t < PLAN_N_TABLES; t++)
+			plan_each(plan, t, audit_record, &a);
+		audit_extra(&a);
 	}
-	for (c = w.cells.hash; c; c = c->hh.next) {
-		other = cells_find(&have, c->id.table, c->id.key);
-		if (!other)
-			tell(&a, DRIVER_AUDIT_MISSING, c);
-		else if (differs(other, c))
-			tell(&a, DRIVER_AUDIT_DIFFERENT, c);
-	}
-	for (c = have.hash; c; c = c->hh.next)
-		if (!cells_find(&w.cells, c->id.table, c->id.key))
-			tell(&a, DRIVER_AUDIT_EXTRA, c);
-	audit_floods(&w.floods, &floods, DRIVER_AUDIT_MISSING, &a);
-	audit_floods(&floods, &w.floods, DRIVER_AUDIT_EXTRA, &a);
-out:
-	cells_fini(&have);
-	floods_fini(&floods);
-	wish_fini(&w);
+	cells_fini(&a.have);
+	floods_fini(&a.floods);
+	wish_fini(&a.wish);
 	return r;
 }

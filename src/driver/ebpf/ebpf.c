@@ -82,7 +82,8 @@ static void on_link(const struct netlink_link *l, bool gone, void *arg)
 		return;
 	}
 	port_link(d, l, gone);
-	loop_idle_arm(d->reroute);
+	if (strncmp(l->name, "tap", 3)) /* no way to a peer leads through a VM */
+		loop_idle_arm(d->reroute);
 }
 
 static void on_route(void *arg)
@@ -346,23 +347,6 @@ static void finish(struct driver *d, driver_done done, void *arg)
 	loop_idle_arm(d->idle);
 }
 
-static void driver_apply(struct driver *d, const struct plan_changes *changes, driver_done done, void *arg)
-{
-	for (size_t i = 0; i < changes->n; i++) {
-		const struct plan_change *c = &changes->items[i];
-		const struct plan_record *old = plan_find(d->plan, &c->record);
-		int r = 0;
-
-		if (c->op == PLAN_DELETE)
-			r = old ? ebpf_unmake(d, old) : 0;
-		else
-			r = old ? update(d, old, &c->record) : ebpf_make(d, &c->record);
-		if (r < 0)
-			fail(d, &c->record, r);
-	}
-	finish(d, done, arg);
-}
-
 static void add_context(const struct plan_record *r, void *arg)
 {
 	context_add(arg, r);
@@ -434,23 +418,52 @@ static void isolate(struct driver *d, int error)
 	free(c.failed);
 }
 
-static void fail_all(struct driver *d, int r)
-{
-	struct plan_record host = PLAN_RECORD(PLAN_HOST);
-
-	fail(d, &host, r);
-}
-
-static void driver_sync(struct driver *d, const struct plan *plan, driver_done done, void *arg)
+/* The device and its program. Without them nothing comes by tunnel; what stays on this host, and what leaves it, goes.
+ */
+static int tunnel_up(struct driver *d)
 {
 	struct err err = { 0 };
 	int r = tunnel_open(d, &err);
 
-	if (r < 0) {
-		log_err("%s", err.text);
-		fail_all(d, r);
-		return finish(d, done, arg);
+	if (r >= 0) {
+		r = attach(d->vxlan, bpf_program__fd(d->bpf->progs.from_tunnel));
+		if (r < 0)
+			err_errno(&err, r, "%s: attach", EBPF_DEVICE);
 	}
+	if (r < 0) {
+		d->vxlan = 0;
+		log_err("%s", err.text);
+	}
+	return r;
+}
+
+static void driver_apply(struct driver *d, const struct plan_changes *changes, driver_done done, void *arg)
+{
+	for (size_t i = 0; i < changes->n; i++) {
+		const struct plan_change *c = &changes->items[i];
+		const struct plan_record *old = plan_find(d->plan, &c->record);
+		int r = 0;
+
+		if (c->record.table == PLAN_HOST && c->op != PLAN_DELETE && !d->vxlan)
+			r = tunnel_up(d);
+		if (r >= 0 && c->op == PLAN_DELETE)
+			r = old ? ebpf_unmake(d, old) : 0;
+		else if (r >= 0)
+			r = old ? update(d, old, &c->record) : ebpf_make(d, &c->record);
+		if (r < 0)
+			fail(d, &c->record, r);
+	}
+	finish(d, done, arg);
+}
+
+static void driver_sync(struct driver *d, const struct plan *plan, driver_done done, void *arg)
+{
+	struct plan_record key = PLAN_RECORD(PLAN_HOST);
+	const struct plan_record *host = plan_find(plan, &key);
+	int r, up;
+
+	if (tunnel_open(d, NULL) < 0) /* its number goes into the maps; why not is said below */
+		d->vxlan = 0;
 	drop_contexts(d, plan);
 	for (int t = 0; t < PLAN_N_TABLES; t++)
 		plan_each(plan, t, add_context, d);
@@ -459,11 +472,9 @@ static void driver_sync(struct driver *d, const struct plan *plan, driver_done d
 	d->plan = plan_copy(plan);
 	if (r < 0)
 		isolate(d, r);
-	r = attach(d->vxlan, bpf_program__fd(d->bpf->progs.from_tunnel));
-	if (r < 0) {
-		log_err("%s: attach: %s", EBPF_DEVICE, strerror(-r));
-		fail_all(d, r);
-	}
+	up = tunnel_up(d);
+	if (up < 0)
+		fail(d, host ? host : &key, up);
 	d->synced = true;
 	ports_attach(d);
 	ports_detach_strays(d);

@@ -4,6 +4,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 
 from . import capture
@@ -112,6 +113,8 @@ def perform(args, lab):
 
 def main(argv, build):
     args = parser().parse_args(argv)
+    if args.verb not in ("exec", "capture"): # they become another program
+        signal.signal(signal.SIGTERM, lambda *what: sys.exit(143)) # a half-made lab is taken down
     try:
         perform(args, Lab(args.lab, build, say=lambda text: print(text, flush=True)))
     except (LabError, OSError) as e:

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import re
+import signal
 import sys
 
 import pytest
@@ -18,6 +19,13 @@ from fabric import Fabric  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("NEUTRINO_BUILD", SOURCE / "build")).resolve()
 
+
+def end(*what):
+    """Asked to end (SIGTERM), the tests end as by Ctrl-C: their labs go down."""
+    raise KeyboardInterrupt
+
+
+signal.signal(signal.SIGTERM, end)
 
 # What a program that went wrong leaves in its log, with the sanitizers' own words.
 BROKEN = re.compile(r"^.*(?:Sanitizer|runtime error|[Aa]ssert|core dumped).*$", re.MULTILINE)

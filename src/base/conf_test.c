@@ -99,8 +99,7 @@ static void errors_name_file_line_and_expectation(void **state)
 		{ "[DEFAULT]\n  more\n", "test.conf:2: unexpected continuation line" },
 		{ "[DEFAULT]\nstate_path = $nothing\n",
 		  "test.conf:2: default.state_path refers to $nothing, which is not set" },
-		{ "[DEFAULT]\nstate_path = x$state_path\n",
-		  "test.conf:2: default.state_path refers to itself" },
+		{ "[DEFAULT]\nstate_path = x$state_path\n", "test.conf:2: default.state_path refers to itself" },
 	};
 
 	(void)state;

@@ -35,7 +35,7 @@ struct driver;
 
 enum driver_port_state {
 	DRIVER_PORT_ABSENT, /* no device */
-	DRIVER_PORT_READY,  /* device there, programmed, forwarding */
+	DRIVER_PORT_READY, /* device there, programmed, forwarding */
 	DRIVER_PORT_FAILED, /* device there, could not be programmed: see the text */
 };
 
@@ -65,14 +65,14 @@ enum driver_audit_kind { DRIVER_AUDIT_MISSING, DRIVER_AUDIT_EXTRA, DRIVER_AUDIT_
 typedef void (*driver_audit)(enum driver_audit_kind kind, const char *what, void *arg);
 
 struct driver_config {
-	const char *state_dir;   /* where the driver may keep files; "/run/neutrino" */
-	const char *pin_dir;     /* ebpf: "/sys/fs/bpf/neutrino" */
+	const char *state_dir; /* where the driver may keep files; "/run/neutrino" */
+	const char *pin_dir; /* ebpf: "/sys/fs/bpf/neutrino" */
 	uint16_t vxlan_udp_port; /* host byte order; 4789 */
-	bool trace;              /* leave a decision record for each packet (test runs only) */
+	bool trace; /* leave a decision record for each packet (test runs only) */
 };
 
 struct driver_ops {
-	const char *name;     /* "ebpf": [neutrino] datapath */
+	const char *name; /* "ebpf": [neutrino] datapath */
 	const char *vif_type; /* "tap", "ovs": what ports bound to this host get */
 
 	int (*open)(const struct driver_config *config, struct loop *loop, const struct driver_events *events,

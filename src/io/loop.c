@@ -13,6 +13,8 @@
 
 #include "base/mem.h"
 
+#define TIMER_ACCURACY_US 1000 /* 0 would mean 250 ms */
+
 struct loop {
 	sd_event *event;
 };
@@ -111,7 +113,7 @@ struct loop_source *loop_timer(struct loop *l, loop_fn fn, void *arg)
 {
 	struct loop_source *s = source_new(fn, arg);
 
-	must(sd_event_add_time(l->event, &s->source, CLOCK_MONOTONIC, UINT64_MAX, 0, on_time, s));
+	must(sd_event_add_time(l->event, &s->source, CLOCK_MONOTONIC, UINT64_MAX, TIMER_ACCURACY_US, on_time, s));
 	must(sd_event_source_set_enabled(s->source, SD_EVENT_OFF));
 	return s;
 }

@@ -25,9 +25,9 @@
 #include "net/ip.h"
 #include "net/mac.h"
 
-#define HOST_NAME_SIZE       64 /* with the final NUL */
-#define PHYSNET_NAME_SIZE    64
-#define OBJECT_MAX_ADDRS     32 /* of a port: fixed IPs and address pairs */
+#define HOST_NAME_SIZE 64 /* with the final NUL */
+#define PHYSNET_NAME_SIZE 64
+#define OBJECT_MAX_ADDRS 32 /* of a port: fixed IPs and address pairs */
 #define OBJECT_MAX_INTERFACE_ADDRS 16
 
 enum unit_kind { UNIT_HOST, UNIT_NETWORK, UNIT_ROUTER, UNIT_PEER };

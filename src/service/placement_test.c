@@ -614,7 +614,7 @@ int main(int argc, char **argv)
 		if (strcmp(argv[i], "--seed") == 0)
 			seed = strtoull(argv[i + 1], NULL, 10);
 		if (strcmp(argv[i], "--steps") == 0)
-			steps = atoi(argv[i + 1]);
+			steps = (int)strtol(argv[i + 1], NULL, 10);
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

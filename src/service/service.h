@@ -63,8 +63,8 @@ struct service_call {
 	enum service_op op;
 	const struct resource *resource;
 	char id[256]; /* of the path; any text: what is no UUID is simply not found */
-	/* From resource_check(); the call owns it. SERVICE_CREATE takes a list too: all are made, or none; the reply is a
-	 * list. */
+	/* From resource_check(); the call owns it. SERVICE_CREATE takes a list too: all are made, or none; the reply is
+	 * a list. */
 	json_t *attrs;
 	struct caller caller;
 	int64_t if_match; /* revision_number that it must have, or -1 */

@@ -343,6 +343,12 @@ static bool goes_last(const struct plan_change *c, const struct sets *s, const s
 
 	if (c->record.table == PLAN_INTERFACE)
 		return false; /* its packets come by its own MAC */
+	if (c->record.table == PLAN_FLOOD) {
+		/* A station of the network moves: who is left last hears what is said meanwhile. */
+		t.n = 0;
+		token_add(&t, TOKEN_ANY_FDB, c->record.flood.key.network, NULL, 0);
+		return set_has_any(&s->new_states, &t);
+	}
 	if (set_has_any(&s->left, &t))
 		return true;
 	if ((c->record.table != PLAN_ROUTE && c->record.table != PLAN_SUBNET) || !set_has_any(&s->new_states, &t))
@@ -369,6 +375,8 @@ static void collect_tokens(const struct plan_changes *c, struct sets *s)
 			continue;
 		t = names_of(&item->old);
 		set_add(&s->new_states, &t);
+		if (closes(item))
+			continue;
 		t = leads_to(&item->old);
 		set_add(&s->left, &t);
 	}

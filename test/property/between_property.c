@@ -17,6 +17,9 @@
  * Some records are the start of some packets' way and the end of others': a port, a peer, a segment, the fdb row of a
  * source. They have no one right place in the order and come early, for the latter. A packet may therefore meet the old
  * state with those that admit it as they will be, and the new one with those as they were.
+ *
+ * And of what happens all day nothing is lost: a packet that gets somewhere before a change and after it gets there in
+ * each state between.
  */
 
 #define PACKETS 40
@@ -217,8 +220,14 @@ static void explain(struct complaint *c, const struct packet *p, const struct fo
 	complain(c, "%s", utstring_body(text));
 }
 
+/* It gets somewhere before, and after. */
+static bool must_pass(const struct packet *p)
+{
+	return p->right[0].n_outs > 0 && p->right[1].n_outs > 0 && !is_error(&p->right[0]) && !is_error(&p->right[1]);
+}
+
 static void check_states(struct complaint *c, struct packet *packets, size_t n, const struct plan *from,
-			 const struct plan *to)
+			 const struct plan *to, bool lossless)
 {
 	_cleanup_(plan_freep) struct plan *now = plan_copy(from);
 	struct plan_changes changes;
@@ -232,7 +241,8 @@ static void check_states(struct complaint *c, struct packet *packets, size_t n, 
 			struct forward_result result;
 
 			forward_run(now, NULL, &packets[i].in, &result);
-			if (!is_allowed(&packets[i], &result))
+			if (!is_allowed(&packets[i], &result) ||
+			    (lossless && must_pass(&packets[i]) && result.n_outs == 0))
 				explain(c, &packets[i], &result, &changes, at);
 			forward_result_fini(&result);
 		}
@@ -249,34 +259,51 @@ static struct plan *plan_of(const struct cloud *c, uint32_t host)
 	return p;
 }
 
+static void check(struct rng *r, struct complaint *c, const struct cloud *before, const struct cloud *after,
+		  uint32_t host, bool lossless)
+{
+	struct packet *packets = xcalloc(PACKETS, sizeof(*packets));
+	_cleanup_(plan_freep) struct plan *from = plan_of(before, host), *to = plan_of(after, host);
+	size_t n = 0;
+
+	for (int i = 0; i < 3 * PACKETS && n < PACKETS; i++) {
+		if (!make_packet(&packets[n], rng_chance(r, 50) ? before : after, r, host))
+			continue;
+		forward_rightly(&packets[n], from, to);
+		n++;
+	}
+	check_states(c, packets, n, from, to, lossless);
+	for (size_t i = 0; i < n * RIGHT_RESULTS; i++)
+		forward_result_fini(&packets[i / RIGHT_RESULTS].right[i % RIGHT_RESULTS]);
+	free(packets);
+}
+
 void property_between(struct rng *r, struct complaint *c)
 {
 	struct cloud *before = xcalloc(1, sizeof(*before)), *after = xcalloc(1, sizeof(*after));
-	struct packet *packets = xcalloc(PACKETS, sizeof(*packets));
-	_cleanup_(plan_freep) struct plan *from = NULL, *to = NULL;
-	uint32_t host;
-	size_t n = 0;
 
 	cloud_make(before, r);
 	*after = *before;
 	/* From one call's change to what a host has missed in a night. */
 	for (uint32_t i = 1 + rng_below(r, rng_chance(r, 70) ? 2 : 12); i > 0; i--)
 		cloud_change(after, r);
-	host = 1 + rng_below(r, before->n_hosts);
-	from = plan_of(before, host);
-	to = plan_of(after, host);
-	for (int i = 0; i < 3 * PACKETS && n < PACKETS; i++) {
-		struct packet *p = &packets[n];
+	for (uint32_t host = 1; host <= before->n_hosts; host++)
+		check(r, c, before, after, host, false);
+	free(before);
+	free(after);
+}
 
-		if (!make_packet(p, rng_chance(r, 50) ? before : after, r, host))
-			continue;
-		forward_rightly(p, from, to);
-		n++;
-	}
-	check_states(c, packets, n, from, to);
-	for (size_t i = 0; i < n * RIGHT_RESULTS; i++)
-		forward_result_fini(&packets[i / RIGHT_RESULTS].right[i % RIGHT_RESULTS]);
-	free(packets);
+void property_lossless(struct rng *r, struct complaint *c)
+{
+	struct cloud *before = xcalloc(1, sizeof(*before)), *after = xcalloc(1, sizeof(*after));
+
+	cloud_make(before, r);
+	for (uint32_t i = rng_below(r, 6); i > 0; i--)
+		cloud_usual_change(before, r);
+	*after = *before;
+	cloud_usual_change(after, r);
+	for (uint32_t host = 1; host <= before->n_hosts; host++)
+		check(r, c, before, after, host, true);
 	free(before);
 	free(after);
 }

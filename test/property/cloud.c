@@ -157,6 +157,8 @@ static void move_vm(struct cloud *c, struct rng *r, struct cloud_vm *vm)
 		if (rng_chance(r, 80))
 			vm->host = vm->next;
 		vm->next = 0;
+	} else if (rng_chance(r, 40)) {
+		vm->host = 1 + rng_below(r, c->n_hosts); /* without notice: rebuilt elsewhere */
 	} else {
 		vm->next = 1 + rng_below(r, c->n_hosts);
 		if (vm->next == vm->host)
@@ -202,8 +204,10 @@ static void hand_over_address(struct cloud *c, struct rng *r)
 		from->n_ips--;
 		to->ips[to->n_ips] = from->ips[from->n_ips];
 		to->subnets[to->n_ips++] = from->subnets[from->n_ips];
-		if (rng_chance(r, 50))
-			move_vm(c, r, from);
+		if (rng_chance(r, 50)) {
+			from->host = 1 + rng_below(r, c->n_hosts);
+			from->next = 0;
+		}
 		return;
 	}
 }
@@ -217,6 +221,20 @@ static void swap_segments(struct cloud *c, struct rng *r)
 
 	a->vni = b->vni;
 	b->vni = vni;
+}
+
+void cloud_usual_change(struct cloud *c, struct rng *r)
+{
+	uint32_t router = rng_below(r, c->n_routers);
+
+	if (rng_chance(r, 20))
+		add_vm(c, r);
+	else if (rng_chance(r, 20))
+		add_interface(c, r);
+	else if (rng_chance(r, 20) && c->n_routers)
+		c->router_up[router] = !c->router_up[router];
+	else
+		change_vm(c, r);
 }
 
 void cloud_change(struct cloud *c, struct rng *r)

@@ -66,6 +66,8 @@ struct cloud {
 void cloud_make(struct cloud *c, struct rng *r);
 /* One thing happens: a VM comes, goes, moves, a router changes, ... */
 void cloud_change(struct cloud *c, struct rng *r);
+/* One of those that happen all day. */
+void cloud_usual_change(struct cloud *c, struct rng *r);
 
 struct ip cloud_tunnel(uint32_t host);
 struct mac cloud_dvr_mac(uint32_t host);

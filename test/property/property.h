@@ -41,5 +41,6 @@ struct property {
 void property_text(struct rng *r, struct complaint *c);
 void property_diff(struct rng *r, struct complaint *c);
 void property_between(struct rng *r, struct complaint *c);
+void property_lossless(struct rng *r, struct complaint *c);
 void property_incremental(struct rng *r, struct complaint *c);
 void property_fabric(struct rng *r, struct complaint *c);

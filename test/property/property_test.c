@@ -12,6 +12,7 @@ static const struct property properties[] = {
 	{ "text", 2000, property_text }, /* parse(format(x)) is x */
 	{ "diff", 500, property_diff }, /* diff, then apply, gives the target */
 	{ "between", 400, property_between }, /* each state between two plans: before, after, or a drop */
+	{ "lossless", 400, property_lossless }, /* what arrives before and after a usual change arrives meanwhile */
 	{ "incremental", 300, property_incremental }, /* compiled change by change equals compiled at once */
 	{ "fabric", 400, property_fabric }, /* packets arrive exactly where they must, in whole clouds */
 };

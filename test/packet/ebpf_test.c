@@ -296,7 +296,7 @@ static void it_decides_as_the_reference_does(void **state)
 }
 
 /* A frame of port 3 to port 4, by their devices. True if it comes out. */
-static bool passes(struct rig *g)
+static bool passes_within(struct rig *g, int wait_ms)
 {
 	struct rig_tap *from = rig_tap_of(g, 3), *to = rig_tap_of(g, 4);
 	static uint8_t number;
@@ -317,10 +317,15 @@ static bool passes(struct rig *g)
 	frame[sizeof(frame) - 1] = ++number;
 	if (write(from->fd, frame, sizeof(frame)) != sizeof(frame))
 		return false;
-	while (poll(&fd, 1, FRAME_WAIT_MS) == 1)
+	while (poll(&fd, 1, wait_ms) == 1)
 		if (read(to->fd, got, sizeof(got)) == sizeof(frame) && !memcmp(got, frame, sizeof(frame)))
 			return true;
 	return false;
+}
+
+static bool passes(struct rig *g)
+{
+	return passes_within(g, FRAME_WAIT_MS);
 }
 
 /* The program of ours on the device's ingress, 0 for none. */
@@ -364,6 +369,55 @@ static void it_forwards_while_nobody_runs_and_is_adopted(void **state)
 	assert_int_not_equal(filter_on(rig_tap_of(g, 3)->name), before);
 	assert_int_equal(findings(g, p), 0);
 	assert_true(passes(g));
+}
+
+/* Flows that are good for the present state of the maps. */
+static unsigned remembered(struct rig *g)
+{
+	int cpus = libbpf_num_possible_cpus(), fd = bpf_map__fd(g->driver->bpf->maps.flow);
+	struct eb_flow *all = xcalloc((size_t)cpus, sizeof(*all));
+	unsigned n = 0;
+
+	for (uint32_t slot = 0; slot < 1 << EB_FLOW_BITS; slot++) {
+		assert_int_equal(bpf_map_lookup_elem(fd, &slot, all), 0);
+		for (int i = 0; i < cpus; i++)
+			n += all[i].key.generation == g->driver->generation;
+	}
+	free(all);
+	return n;
+}
+
+static void change_port(struct rig *g, struct plan *p, bool up)
+{
+	struct plan_record r = PLAN_RECORD(PLAN_PORT), old;
+	struct plan_changes changes = { 0 };
+
+	r.port.key.port = 4;
+	old = r = *plan_find(p, &r);
+	r.port.up = up;
+	plan_changes_add(&changes, PLAN_UPDATE, &r, &old);
+	plan_apply(p, &changes);
+	must(rig_apply(g, &changes, &must_err));
+	plan_changes_fini(&changes);
+}
+
+static void a_flow_is_remembered_until_something_changes(void **state)
+{
+	_cleanup_(planp) struct plan *p = parsed(two_ports);
+	struct rig *g = *state;
+
+	load_two_ports(g);
+	assert_int_equal(remembered(g), 0);
+	assert_true(passes(g));
+	assert_int_equal(remembered(g), 1);
+	assert_true(passes(g));
+	assert_int_equal(remembered(g), 1);
+	change_port(g, p, false);
+	assert_int_equal(remembered(g), 0);
+	assert_false(passes_within(g, 0));
+	change_port(g, p, true);
+	assert_true(passes(g));
+	assert_int_equal(remembered(g), 1);
 }
 
 static void a_device_that_comes_again_is_attached_again(void **state)
@@ -489,6 +543,7 @@ int main(void)
 		RIG(changes_leave_what_a_sync_would),
 		RIG(it_decides_as_the_reference_does),
 		RIG(it_forwards_while_nobody_runs_and_is_adopted),
+		RIG(a_flow_is_remembered_until_something_changes),
 		RIG(a_device_that_comes_again_is_attached_again),
 		RIG(a_port_that_went_meanwhile_is_let_go),
 		RIG(cleanup_takes_ours_alone),

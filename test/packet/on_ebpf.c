@@ -143,21 +143,34 @@ static int run_once(struct rig *g, const struct forward_in *in, uint32_t flags, 
 	return 0;
 }
 
-/*
- * The same with the checksum that some network cards give: no rewrite may spoil it. (A packet that
- * was cut or grown has none any more, which the kernel's check does not know: ICMP errors.)
- */
-static int run_with_checksum(struct rig *g, const struct forward_in *in, const struct eb_decision *decision,
-			     uint32_t out_len, struct err *err)
+static bool same_decision(const struct eb_decision *a, const struct eb_decision *b)
 {
+	/* flooded copies are named in the order of their slots both times */
+	return a->verdict == b->verdict && a->reason == b->reason && a->n_outs == b->n_outs &&
+	       !memcmp(a->outs, b->outs, sizeof(a->outs));
+}
+
+/*
+ * Again: now the flow is remembered, and must come to the same. With the checksum that some
+ * network cards give, which no rewrite may spoil. (A packet that was cut or grown has none any
+ * more, which the kernel's check does not know: ICMP errors.)
+ */
+static int run_again(struct rig *g, const struct forward_in *in, const struct eb_decision *first,
+		     const uint8_t *first_out, uint32_t first_len, struct err *err)
+{
+	bool resized = first->verdict == VERDICT_ANSWER && first_len != in->len;
+	struct eb_decision decision = { 0 };
 	uint8_t out[MAX_OUT];
 	uint32_t len = sizeof(out);
-	int r;
+	int r = run_once(g, in, resized ? 0 : CHECKSUM_COMPLETE_FLAG, out, &len, err);
 
-	if (decision->verdict == VERDICT_ANSWER && out_len != in->len)
-		return 0;
-	r = run_once(g, in, CHECKSUM_COMPLETE_FLAG, out, &len, err);
-	return r < 0 ? err_prefix(err, r, "with CHECKSUM_COMPLETE") : 0;
+	if (r >= 0)
+		r = read_decision(g, &decision);
+	if (r < 0)
+		return err_prefix(err, r, "the second time");
+	if (!same_decision(first, &decision) || len != first_len || memcmp(out, first_out, len))
+		return err_set(err, ERR_INTERNAL, "", "it does not come to the same a second time");
+	return 0;
 }
 
 /* What a test run does not take: the device's own way in. The program has run when write() returns, or soon. */
@@ -195,7 +208,7 @@ static int ebpf_run(void *d, const struct forward_in *in, struct forward_result 
 	if (r >= 0)
 		r = read_decision(g, &decision);
 	if (r >= 0)
-		r = run_with_checksum(g, in, &decision, len, err);
+		r = run_again(g, in, &decision, out, len, err);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < decision.n_outs && decision.verdict != VERDICT_DROP; i++) {

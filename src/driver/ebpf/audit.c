@@ -153,6 +153,7 @@ int sync_maps(struct driver *d, const struct plan *plan)
 		r = each_of(d, &have, &w.cells, t, erase_early);
 		ret = r < 0 ? r : ret;
 	}
+	ebpf_changed(d);
 	for (int t = 0; t < TABLE_flood; t++) {
 		r = each_of(d, &w.cells, &have, t, write_new);
 		ret = r < 0 ? r : ret;
@@ -165,6 +166,7 @@ int sync_maps(struct driver *d, const struct plan *plan)
 		r = each_of(d, &have, &w.cells, t, erase_old);
 		ret = r < 0 ? r : ret;
 	}
+	ebpf_changed(d);
 	/* From here on this is what the driver believes. */
 	cells_fini(&d->cells);
 	index_fini(&d->routers);

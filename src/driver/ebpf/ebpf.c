@@ -112,6 +112,26 @@ static int find_maps(struct driver *d, struct err *err)
 	return 0;
 }
 
+void ebpf_changed(struct driver *d)
+{
+	uint32_t key = 0;
+
+	if (!++d->generation)
+		d->generation = 1;
+	if (bpf_map_update_elem(bpf_map__fd(d->bpf->maps.generation), &key, &d->generation, BPF_ANY))
+		log_err("generation: %s", strerror(errno)); /* an array's entry is always there */
+}
+
+static int read_generation(struct driver *d, struct err *err)
+{
+	uint32_t key = 0;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(d->bpf->maps.generation), &key, &d->generation))
+		return err_errno(err, -errno, "generation");
+	ebpf_changed(d);
+	return 0;
+}
+
 static int load(struct driver *d, struct err *err)
 {
 	_cleanup_(freep) char *dir = xasprintf("%s/%s", d->pin_dir, EB_LAYOUT);
@@ -129,7 +149,8 @@ static int load(struct driver *d, struct err *err)
 	r = neutrino_bpf__load(d->bpf);
 	if (r < 0)
 		return err_errno(err, r, "load of the BPF programs (pins: %s)", dir);
-	return find_maps(d, err);
+	r = find_maps(d, err);
+	return r < 0 ? r : read_generation(d, err);
 }
 
 static void driver_close(struct driver *d)
@@ -216,12 +237,15 @@ int ebpf_remake(struct driver *d, const struct rows *was, const struct rows *now
 	size_t n, back;
 	int r = put_all(d, now, &n);
 
-	if (r >= 0)
-		return del_first(d, was, was->n);
-	del_first(d, now, n);
-	/* values that were overwritten */
-	put_all(d, was, &back);
-	del_first(d, was, back);
+	if (r >= 0) {
+		r = del_first(d, was, was->n);
+	} else {
+		del_first(d, now, n);
+		/* values that were overwritten */
+		put_all(d, was, &back);
+		del_first(d, was, back);
+	}
+	ebpf_changed(d);
 	return r;
 }
 
@@ -283,8 +307,10 @@ int ebpf_make(struct driver *d, const struct plan_record *r)
 	ret = put_all(d, &rows, &n);
 	if (ret >= 0)
 		ret = make_flood(d, r);
-	if (ret < 0) {
+	if (ret < 0)
 		del_first(d, &rows, n);
+	ebpf_changed(d);
+	if (ret < 0) {
 		context_del(d, r);
 	} else {
 		index_add(&d->routers, r);
@@ -306,6 +332,7 @@ int ebpf_unmake(struct driver *d, const struct plan_record *r)
 	rows_of(d, &copy, &rows);
 	ret = unmake_flood(d, &copy);
 	r2 = del_first(d, &rows, rows.n);
+	ebpf_changed(d);
 	context_del(d, &copy);
 	plan_del(d->plan, &copy);
 	rows_fini(&rows);

@@ -115,6 +115,7 @@ struct driver {
 	struct tap *taps;
 	struct port_device *ports, *ports_by_name;
 	struct peer_way *ways;
+	uint32_t generation; /* of what the maps hold */
 	uint32_t vxlan; /* ifindex of the device, 0 until the first sync */
 	bool synced;
 
@@ -140,6 +141,8 @@ int ebpf_make(struct driver *d, const struct plan_record *r);
 int ebpf_unmake(struct driver *d, const struct plan_record *r);
 /* Puts `now` in the place of `old`, which was made with the entries `was`. */
 int ebpf_remake(struct driver *d, const struct rows *was, const struct rows *now);
+/* What packets were remembered to come to (bpf/flow.h) is asked for anew. After each change, before the next. */
+void ebpf_changed(struct driver *d);
 void ebpf_event(struct driver *d, uint32_t port, enum driver_port_state state, const char *text);
 
 /* flood.c */

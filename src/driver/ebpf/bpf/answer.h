@@ -24,6 +24,7 @@ struct arp_v4 {
 static __always_inline int answered(struct __sk_buff *skb, struct way *w)
 {
 	w->verdict = VERDICT_ANSWER;
+	w->reason = DROP_NONE;
 	trace_out(EB_HOW_REDIRECT, w->port, 0, 0, skb->ifindex);
 	return bpf_redirect(skb->ifindex, 0);
 }
@@ -174,7 +175,6 @@ static __noinline int answer_error(struct __sk_buff *skb, struct way *w, __u32 s
 	    bpf_skb_change_tail(skb, ERROR_SIZE, 0) || bpf_skb_store_bytes(skb, 0, &e.eth, ETH_HLEN, 0) ||
 	    bpf_skb_store_bytes(skb, ETH_HLEN, &e.ip, ERROR_SIZE - ETH_HLEN, BPF_F_RECOMPUTE_CSUM))
 		return drop(w, DROP_MALFORMED);
-	w->reason = 0;
 	return answered(skb, w);
 }
 

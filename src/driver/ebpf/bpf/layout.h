@@ -15,7 +15,7 @@
 
 #include <linux/types.h>
 
-#define EB_LAYOUT "v2"
+#define EB_LAYOUT "v3"
 
 #define EB_FLOOD_MAX 1024 /* copies of a flooded frame of one network */
 #define EB_TRACE_OUTS 32 /* outputs that a decision record names */
@@ -174,6 +174,37 @@ struct eb_flood {
 	__u32 count;
 	__u32 port;
 	__u32 peer;
+};
+
+/* generation: how often the other maps were changed; 0: nothing may be remembered */
+
+/* flow: what a packet came to, by processor and hash (flow.h). Not pinned: it belongs to the program that made it. */
+#define EB_FLOW_BITS 10
+struct eb_flow_key {
+	__u32 generation;
+	__u32 ifindex; /* where it came in */
+	__u32 from; /* IPv4 source; by tunnel: the outer one */
+	__u32 to; /* IPv4 destination */
+	__u32 id; /* by tunnel: the segment */
+	__u32 macs[3]; /* destination and source as they came */
+};
+/* What sending to a peer takes. */
+struct eb_send {
+	__u32 tunnel; /* its IPv4, network order, */
+	__u32 source; /* and ours */
+	__u32 ifindex; /* of the underlay; 0: by the VXLAN device */
+	__u32 next_hop;
+	__u32 vxlan; /* ifindex of that device */
+};
+struct eb_flow {
+	struct eb_flow_key key;
+	__u32 macs[3]; /* as they leave */
+	__u32 hops; /* routers passed */
+	__u32 mtu; /* the smallest of the networks that it goes to */
+	__u32 port, ifindex, flags; /* to a port, or */
+	__u32 peer, id; /* to a peer on a segment */
+	struct eb_send out;
+	__u32 zero; /* values of processors are read in steps of 8 bytes */
 };
 
 /* verdicts, drops: one per verdict and reason and processor */

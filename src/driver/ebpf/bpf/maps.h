@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * maps: the plan's tables as the programs read them. All are pinned; only bucket, the
- * counters and decision are written here, everything else by the driver. Sizes bound what a
+ * maps: the plan's tables as the programs read them. All but flow are pinned; only
+ * bucket, flow, the counters and decision are written here, everything else by the driver. Sizes bound what a
  * host can hold; hashes take memory as they fill.
  */
 
@@ -62,9 +62,17 @@ TRIE(subnet, struct eb_subnet_key, struct eb_neighbour, 131072);
 HASH(interface, struct eb_mac_key, struct eb_interface, 131072);
 HASH(router_address, struct eb_router_address_key, __u32, 262144);
 TRIE(route, struct eb_route_key, struct eb_route, 262144);
+MAP(generation, BPF_MAP_TYPE_ARRAY, __u32, __u32, 1, 0);
 CPUS(verdicts, struct eb_counter, VERDICT_COUNT);
 CPUS(drops, struct eb_counter, DROP_COUNT + 32); /* room for reasons to come */
 CPUS(decision, struct eb_decision, 1);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1 << EB_FLOW_BITS);
+	__type(key, __u32);
+	__type(value, struct eb_flow);
+} flow SEC(".maps");
 
 /* Set by the driver before loading. */
 const volatile bool trace; /* leave decision records */

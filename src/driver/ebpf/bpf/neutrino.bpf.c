@@ -13,6 +13,7 @@
  * in the bytes; checksums may be partial; the linear part may be short.
  */
 #include "answer.h"
+#include "flow.h"
 #include "maps.h"
 #include "out.h"
 #include "packet.h"
@@ -131,25 +132,32 @@ static __always_inline int switch_group(struct __sk_buff *skb, struct way *w)
 	return flood_all(skb, w);
 }
 
-/* Reads the L3 header and drops what is not carried. 0: goes on. */
-static __always_inline int read_l3(struct __sk_buff *skb, struct way *w)
+static __always_inline bool tagged(const struct way *w)
+{
+	return w->proto == bpf_htons(ETH_P_8021Q) || w->proto == bpf_htons(ETH_P_8021AD);
+}
+
+/*
+ * Reads the headers. What is wrong with them stands in w->reason, for the checks that come
+ * before it; proto is 0 without a whole Ethernet header.
+ */
+static __always_inline void read_headers(struct __sk_buff *skb, struct way *w)
 {
 	struct arp_v4 arp;
 
-	if (w->proto == bpf_htons(ETH_P_IPV6)) {
-		w->reason = DROP_IPV6;
-		return -1;
-	}
-	if (w->proto == bpf_htons(ETH_P_IP)) {
+	w->mtu = 0xffffffff;
+	pull(skb);
+	if (read_ethernet(skb, w)) {
+		w->proto = 0;
 		w->reason = DROP_MALFORMED;
-		return read_ipv4(skb, w);
+	} else if (w->proto == bpf_htons(ETH_P_IP)) {
+		w->reason = read_ipv4(skb, w) ? DROP_MALFORMED : DROP_NONE;
+	} else if (w->proto == bpf_htons(ETH_P_ARP)) {
+		w->l3_len = w->seg_len = skb->len - ETH_HLEN;
+		w->reason = read_arp(skb, &arp) ? DROP_MALFORMED : DROP_NONE;
+	} else {
+		w->reason = w->proto == bpf_htons(ETH_P_IPV6) ? DROP_IPV6 : DROP_ETHERTYPE;
 	}
-	w->reason = DROP_ETHERTYPE;
-	if (w->proto != bpf_htons(ETH_P_ARP))
-		return -1;
-	w->reason = DROP_MALFORMED;
-	w->l3_len = w->seg_len = skb->len - ETH_HLEN;
-	return read_arp(skb, &arp);
 }
 
 /*
@@ -200,6 +208,7 @@ static __always_inline bool ip_spoofed(struct __sk_buff *skb, struct way *w, con
 	return !source_known(w->port, flags, &w->src, w->saddr);
 }
 
+/* The long way of what a port sends. */
 static __always_inline int port_arrives(struct __sk_buff *skb, struct way *w)
 {
 	__u32 ifindex = skb->ifindex;
@@ -213,16 +222,13 @@ static __always_inline int port_arrives(struct __sk_buff *skb, struct way *w)
 	w->network = d->port.network;
 	if (!(d->port.flags & EB_PORT_UP))
 		return drop(w, DROP_PORT_DOWN);
-	if (skb->vlan_present)
-		return drop(w, DROP_VLAN_TAGGED);
-	pull(skb);
-	if (read_ethernet(skb, w))
+	if (!w->proto)
 		return drop(w, DROP_MALFORMED);
-	if (w->proto == bpf_htons(ETH_P_8021Q) || w->proto == bpf_htons(ETH_P_8021AD))
+	if (skb->vlan_present || tagged(w))
 		return drop(w, DROP_VLAN_TAGGED);
 	if (mac_spoofed(w, d->port.flags, &d->port.mac))
 		return drop(w, DROP_SPOOF_MAC);
-	if (read_l3(skb, w))
+	if (w->reason)
 		return drop(w, w->reason);
 	if (w->proto == bpf_htons(ETH_P_ARP)) {
 		r = arp_from_port(skb, w, d->port.flags);
@@ -233,7 +239,6 @@ static __always_inline int port_arrives(struct __sk_buff *skb, struct way *w)
 	} else if (ip_spoofed(skb, w, d)) {
 		return drop(w, DROP_SPOOF_IP);
 	}
-	w->reason = DROP_NONE;
 	if (mac_group(&w->dst))
 		return switch_group(skb, w);
 	to.network = w->network;
@@ -277,17 +282,15 @@ static __always_inline int read_tunnel(struct __sk_buff *skb, __u32 *id, __u32 *
 	return 0;
 }
 
-static __always_inline int tunnel_arrives(struct __sk_buff *skb, struct way *w)
+/* The long way of what a tunnel brings. */
+static __always_inline int tunnel_arrives(struct __sk_buff *skb, struct way *w, __u32 id, __u32 remote)
 {
-	struct eb_segment_key key = { .type = 1 };
-	struct eb_segment *s;
+	struct eb_segment_key key = { .type = 1, .id = id };
 	struct eb_peer_address *from;
 	struct eb_mac_key to = {};
-	__u32 remote;
+	struct eb_segment *s;
 	int reason;
 
-	if (read_tunnel(skb, &key.id, &remote))
-		return drop(w, DROP_TUNNEL_PEER);
 	from = bpf_map_lookup_elem(&peer_address, &remote);
 	if (!from)
 		return drop(w, DROP_TUNNEL_PEER);
@@ -296,17 +299,15 @@ static __always_inline int tunnel_arrives(struct __sk_buff *skb, struct way *w)
 	if (!s)
 		return drop(w, DROP_TUNNEL_SEGMENT);
 	w->network = s->network;
-	pull(skb);
-	if (read_ethernet(skb, w))
+	if (!w->proto)
 		return drop(w, DROP_MALFORMED);
-	if (skb->vlan_present || w->proto == bpf_htons(ETH_P_8021Q) || w->proto == bpf_htons(ETH_P_8021AD))
+	if (skb->vlan_present || tagged(w))
 		return drop(w, DROP_VLAN_TAGGED);
 	reason = check_tunnel_source(w, &from->dvr_mac);
 	if (reason)
 		return drop(w, reason);
-	if (read_l3(skb, w))
+	if (w->reason)
 		return drop(w, w->reason);
-	w->reason = DROP_NONE;
 	if (mac_group(&w->dst))
 		return switch_group(skb, w);
 	to.network = w->network;
@@ -314,13 +315,26 @@ static __always_inline int tunnel_arrives(struct __sk_buff *skb, struct way *w)
 	return switch_tunnel(skb, w, &to);
 }
 
+/* Looks for the flow; NULL: the long way. */
+static __always_inline struct eb_flow *remembered(struct __sk_buff *skb, struct way *w, __u32 from, __u32 id)
+{
+	if (w->proto != bpf_htons(ETH_P_IP) || w->reason || skb->vlan_present)
+		return NULL;
+	flow_key(skb, w, from, id);
+	return flow_find(w);
+}
+
 SEC("tc")
 int from_port(struct __sk_buff *skb)
 {
 	__u32 len = skb->len;
 	struct way w = {};
-	int act = port_arrives(skb, &w);
+	struct eb_flow *f;
+	int act;
 
+	read_headers(skb, &w);
+	f = remembered(skb, &w, w.saddr, 0);
+	act = f ? flow_out(skb, &w, f) : port_arrives(skb, &w);
 	count(&w, len);
 	trace_end(&w);
 	return act;
@@ -329,10 +343,18 @@ int from_port(struct __sk_buff *skb)
 SEC("tc")
 int from_tunnel(struct __sk_buff *skb)
 {
-	__u32 len = skb->len;
+	__u32 len = skb->len, id = 0, remote = 0;
+	struct eb_flow *f = NULL;
 	struct way w = {};
-	int act = tunnel_arrives(skb, &w);
+	int act;
 
+	if (read_tunnel(skb, &id, &remote)) {
+		act = drop(&w, DROP_TUNNEL_PEER);
+	} else {
+		read_headers(skb, &w);
+		f = remembered(skb, &w, remote, id);
+		act = f ? flow_out(skb, &w, f) : tunnel_arrives(skb, &w, id, remote);
+	}
 	count(&w, len);
 	trace_end(&w);
 	return act;

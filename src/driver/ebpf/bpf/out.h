@@ -44,11 +44,26 @@ static __noinline int restore_gateway(struct __sk_buff *skb, struct way *w, cons
 	return 0;
 }
 
+static __always_inline int deliver_to(struct __sk_buff *skb, struct way *w, __u32 number, __u32 ifindex, __u32 flags)
+{
+	w->verdict = VERDICT_DELIVER;
+	if (flags & EB_PORT_PEER) {
+		trace_out(EB_HOW_PEER, number, 0, 0, ifindex);
+		/* Nobody looks at the MAC again on this way: say that the frame is for who gets it. */
+		if (skb->pkt_type != PACKET_HOST)
+			bpf_skb_change_type(skb, PACKET_HOST);
+		return bpf_redirect_peer(ifindex, 0);
+	}
+	trace_out(EB_HOW_REDIRECT, number, 0, 0, ifindex);
+	return bpf_redirect(ifindex, 0);
+}
+
 static __always_inline int deliver(struct __sk_buff *skb, struct way *w, __u32 number)
 {
 	struct eb_port *p = bpf_map_lookup_elem(&port, &number);
 	struct eb_addr first;
 	__u32 ifindex, flags;
+	struct eb_flow *f;
 
 	if (!p)
 		return drop(w, DROP_PORT_MISSING);
@@ -63,16 +78,15 @@ static __always_inline int deliver(struct __sk_buff *skb, struct way *w, __u32 n
 		if (restore_gateway(skb, w, &first))
 			return drop(w, DROP_TUNNEL_SOURCE);
 	}
-	w->verdict = VERDICT_DELIVER;
-	if (flags & EB_PORT_PEER) {
-		trace_out(EB_HOW_PEER, number, 0, 0, ifindex);
-		/* Nobody looks at the MAC again on this way: say that the frame is for who gets it. */
-		if (skb->pkt_type != PACKET_HOST)
-			bpf_skb_change_type(skb, PACKET_HOST);
-		return bpf_redirect_peer(ifindex, 0);
+	f = flow_begin(skb, w);
+	if (f) {
+		f->peer = 0;
+		f->port = number;
+		f->ifindex = ifindex;
+		f->flags = flags;
+		flow_keep(f, w);
 	}
-	trace_out(EB_HOW_REDIRECT, number, 0, 0, ifindex);
-	return bpf_redirect(ifindex, 0);
+	return deliver_to(skb, w, number, ifindex, flags);
 }
 
 static __always_inline long set_tunnel_key(struct __sk_buff *skb, __u32 tunnel, __u32 source, __u32 id)
@@ -107,8 +121,7 @@ static __always_inline __u16 ip_checksum(const struct iphdr *ip)
  * resolves that one and keeps the first packets meanwhile. FIXED_GSO: segments keep their size
  * (the network's MTU leaves room), and UDP super-packets pass.
  */
-static __noinline int send_by_hand(struct __sk_buff *skb, struct way *w, const struct eb_peer *to, __u32 source,
-				   __u32 id)
+static __noinline int send_by_hand(struct __sk_buff *skb, struct way *w, const struct eb_send *to, __u32 id)
 {
 	const __u64 flags = BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
 			    BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_FIXED_GSO;
@@ -128,7 +141,7 @@ static __noinline int send_by_hand(struct __sk_buff *skb, struct way *w, const s
 	o.ip.frag_off = bpf_htons(0x4000);
 	o.ip.ttl = 64;
 	o.ip.protocol = IPPROTO_UDP;
-	o.ip.saddr = source;
+	o.ip.saddr = to->source;
 	o.ip.daddr = to->tunnel;
 	o.ip.check = ip_checksum(&o.ip);
 	/* Linux's own range for tunnels is the local port range; what counts is that a flow keeps its port. */
@@ -143,13 +156,30 @@ static __noinline int send_by_hand(struct __sk_buff *skb, struct way *w, const s
 	return bpf_redirect_neigh(to->ifindex, &nh, sizeof(nh), 0);
 }
 
+static __always_inline int send_to(struct __sk_buff *skb, struct way *w, const struct eb_send *to, __u32 host, __u32 id)
+{
+	__u32 vxlan = to->vxlan;
+
+	/* adjust_room takes IP only */
+	if (by_hand && to->ifindex && w->proto == bpf_htons(ETH_P_IP)) {
+		trace_out(EB_HOW_HAND, 0, host, id, to->ifindex);
+		return send_by_hand(skb, w, to, id);
+	}
+	if (set_tunnel_key(skb, to->tunnel, to->source, id))
+		return drop(w, DROP_ENCAP);
+	trace_out(EB_HOW_DEVICE, 0, host, id, vxlan);
+	w->verdict = VERDICT_SEND;
+	return bpf_redirect(vxlan, 0);
+}
+
 static __always_inline int send(struct __sk_buff *skb, struct way *w, __u32 host)
 {
-	__u32 zero = EB_CONFIG_KEY, network_number = w->network;
+	__u32 zero = EB_CONFIG_KEY, network_number = w->network, id;
 	struct eb_network *n = bpf_map_lookup_elem(&network, &network_number);
-	struct eb_peer *p = bpf_map_lookup_elem(&peer, &host), to;
+	struct eb_peer *p = bpf_map_lookup_elem(&peer, &host);
 	struct eb_config *c = bpf_map_lookup_elem(&config, &zero);
-	__u32 id, vxlan;
+	struct eb_send to = {};
+	struct eb_flow *f;
 
 	if (!n)
 		return drop(w, DROP_TUNNEL_SEGMENT);
@@ -157,19 +187,22 @@ static __always_inline int send(struct __sk_buff *skb, struct way *w, __u32 host
 		return drop(w, DROP_TUNNEL_PEER);
 	if (w->seg_len > n->mtu)
 		return drop(w, DROP_TOO_BIG);
-	to = *p;
 	id = n->id;
-	vxlan = c->vxlan;
-	/* adjust_room takes IP only */
-	if (by_hand && to.ifindex && w->proto == bpf_htons(ETH_P_IP)) {
-		trace_out(EB_HOW_HAND, 0, host, id, to.ifindex);
-		return send_by_hand(skb, w, &to, c->tunnel, id);
+	to.tunnel = p->tunnel;
+	to.ifindex = p->ifindex;
+	to.next_hop = p->next_hop;
+	to.source = c->tunnel;
+	to.vxlan = c->vxlan;
+	if (w->mtu > n->mtu)
+		w->mtu = n->mtu;
+	f = flow_begin(skb, w);
+	if (f) {
+		f->peer = host;
+		f->id = id;
+		f->out = to;
+		flow_keep(f, w);
 	}
-	if (set_tunnel_key(skb, to.tunnel, c->tunnel, id))
-		return drop(w, DROP_ENCAP);
-	trace_out(EB_HOW_DEVICE, 0, host, id, vxlan);
-	w->verdict = VERDICT_SEND;
-	return bpf_redirect(vxlan, 0);
+	return send_to(skb, w, &to, host, id);
 }
 
 struct flood_way {

@@ -23,6 +23,10 @@ struct way {
 	__u16 proto; /* ethertype, network order */
 	__u16 frag; /* frag_off, host order */
 	__u8 ihl, ttl, tos, l4;
+	__u8 hops; /* routers passed here */
+	__u32 mtu; /* the smallest of the networks that it is sent to */
+	__u32 slot; /* where its flow is remembered, plus 1; 0: nowhere */
+	struct eb_flow_key key;
 };
 
 #define PULL 54 /* Ethernet, IPv4, TCP: what is read directly is within this */
@@ -170,6 +174,43 @@ static __always_inline int read_ipv4(struct __sk_buff *skb, struct way *w)
 		return -1;
 	w->seg_len = segment_length(skb, w);
 	return 0;
+}
+
+/*
+ * Room to remember the flow in, with what is known of every way out, or NULL. Not valid before
+ * flow_keep(). The frame is as it leaves.
+ */
+static __always_inline struct eb_flow *flow_begin(struct __sk_buff *skb, struct way *w)
+{
+	__u32 *macs = (void *)(long)skb->data, slot = w->slot - 1;
+	struct eb_flow *f;
+
+	if (!w->slot || (void *)(macs + 3) > (void *)(long)skb->data_end)
+		return NULL;
+	f = bpf_map_lookup_elem(&flow, &slot);
+	if (!f)
+		return NULL;
+	f->key.generation = 0;
+	barrier();
+	f->macs[0] = macs[0];
+	f->macs[1] = macs[1];
+	f->macs[2] = macs[2];
+	f->hops = w->hops;
+	f->mtu = w->mtu;
+	return f;
+}
+
+static __always_inline void flow_keep(struct eb_flow *f, const struct way *w)
+{
+	f->key.ifindex = w->key.ifindex;
+	f->key.from = w->key.from;
+	f->key.to = w->key.to;
+	f->key.id = w->key.id;
+	f->key.macs[0] = w->key.macs[0];
+	f->key.macs[1] = w->key.macs[1];
+	f->key.macs[2] = w->key.macs[2];
+	barrier();
+	f->key.generation = w->key.generation;
 }
 
 static __always_inline int write_macs(struct __sk_buff *skb, const struct eb_mac *dst, const struct eb_mac *src)

@@ -64,16 +64,18 @@ static __noinline int route_end(struct __sk_buff *skb, struct way *w, const stru
 	return route_error(skb, w, h, reason, what);
 }
 
-#define MTU_MIN 68 /* no network's is smaller */
-
-static __always_inline __u32 mtu_exceeded(const struct way *w, __u32 number)
+/* The MTU of the network when the packet is beyond it, else 0. */
+static __always_inline __u32 mtu_exceeded(struct way *w, __u32 number)
 {
-	struct eb_network *n;
+	struct eb_network *n = bpf_map_lookup_elem(&network, &number);
 
-	if (w->seg_len <= MTU_MIN)
+	if (!n)
 		return 0;
-	n = bpf_map_lookup_elem(&network, &number);
-	return n && w->seg_len > n->mtu ? n->mtu : 0;
+	if (w->seg_len > n->mtu)
+		return n->mtu;
+	if (w->mtu > n->mtu)
+		w->mtu = n->mtu;
+	return 0;
 }
 
 /* The neighbour's MAC is no station: the next router, the same one's other address, or nobody. As route_one(). */
@@ -167,6 +169,7 @@ static __always_inline int route_out(struct __sk_buff *skb, struct way *w, struc
 	__u32 zero = EB_CONFIG_KEY;
 	struct eb_config *c;
 
+	w->hops = h->hops;
 	if (f->port) {
 		if (rewrite(skb, h, &h->interface))
 			return drop(w, DROP_MALFORMED);

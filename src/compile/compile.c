@@ -257,7 +257,7 @@ static void take_back(struct compile *c, struct node *node)
 	node->given = NULL;
 }
 
-/* Brings the plan's record of this key up to date. */
+/* Brings the plan's record of this key up to date; `changes` may be NULL. */
 static void settle_row(struct compile *c, struct row *row, struct plan_changes *changes)
 {
 	struct given *best = row_best(row);
@@ -273,13 +273,15 @@ static void settle_row(struct compile *c, struct row *row, struct plan_changes *
 			return;
 		if (now)
 			old = *now;
-		plan_changes_add(changes, now ? PLAN_UPDATE : PLAN_ADD, &r, now ? &old : NULL);
+		if (changes)
+			plan_changes_add(changes, now ? PLAN_UPDATE : PLAN_ADD, &r, now ? &old : NULL);
 		plan_set(c->plan, &r);
 		return;
 	}
 	if (now) {
 		old = *now;
-		plan_changes_add(changes, PLAN_DELETE, &old, NULL);
+		if (changes)
+			plan_changes_add(changes, PLAN_DELETE, &old, NULL);
 		plan_del(c->plan, &old);
 	}
 	HASH_DEL(c->rows, row);
@@ -445,13 +447,18 @@ void compile_run(struct compile *c, const struct model *m, struct plan_changes *
 	compile_node(c, m, node);
 	c->queued_nodes = NULL;
 	LL_FOREACH_SAFE2(c->queued_rows, row, next_row, next_queued)
-	settle_row(c, row, &changes);
+	settle_row(c, row, ret ? &changes : NULL);
 	c->queued_rows = NULL;
-	if (ret) {
-		plan_changes_order(&changes);
-		for (size_t i = 0; i < changes.n; i++)
-			plan_changes_add(ret, changes.items[i].op, &changes.items[i].record, &changes.items[i].old);
+	if (!ret)
+		return;
+	plan_changes_order(&changes);
+	if (ret->n == 0) {
+		plan_changes_fini(ret);
+		*ret = changes;
+		return;
 	}
+	for (size_t i = 0; i < changes.n; i++)
+		plan_changes_add(ret, changes.items[i].op, &changes.items[i].record, &changes.items[i].old);
 	plan_changes_fini(&changes);
 }
 

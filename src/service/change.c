@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "service/objects.h"
+#include "service/ready.h"
 #include "store/changelog.h"
 
 struct touched {
@@ -120,6 +121,8 @@ static int log_object(struct tx *tx, const struct touched *t, struct changelog_l
 	line->op = r > 0 ? FEED_SET : FEED_DEL;
 	line->host = 0;
 	line->json = utstring_body(json);
+	if (line->op == FEED_SET && t->key.id.kind == OBJECT_ENDPOINT)
+		ready_note(tx->service, t->key.id.a, line->position);
 	r = changelog_append(tx->db, n, line, err);
 	return r < 0 ? r : 1;
 }

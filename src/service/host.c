@@ -14,6 +14,7 @@
 #include "service/change.h"
 #include "service/placement.h"
 #include "service/port.h"
+#include "service/ready.h"
 #include "store/agents.h"
 #include "store/hosts.h"
 
@@ -246,14 +247,21 @@ static int run_report(struct tx *tx, struct job *job, struct err *err)
 {
 	static const enum port_reported states[] = {
 		[SERVICE_PORT_DOWN] = PORT_REPORTED_DOWN,
-		[SERVICE_PORT_UP] = PORT_REPORTED_UP,
 		[SERVICE_PORT_ERROR] = PORT_REPORTED_ERROR,
 	};
 	struct report_job *p = (struct report_job *)job;
 	int r = 0;
 
-	for (size_t i = 0; i < p->n && r >= 0; i++)
-		r = ports_report(tx->db, p->ports[i].port, p->host, states[p->ports[i].state], err);
+	for (size_t i = 0; i < p->n && r >= 0; i++) {
+		const struct service_port_report *port = &p->ports[i];
+
+		if (port->state == SERVICE_PORT_UP) {
+			r = ready_report(tx, port->port, p->host, err);
+			continue;
+		}
+		ready_forget(tx->service, port->port);
+		r = ports_report(tx->db, port->port, p->host, states[port->state], err);
+	}
 	return r < 0 ? r : hosts_beat(tx->db, p->host, p->applied, tx->now, err);
 }
 

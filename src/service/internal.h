@@ -11,6 +11,7 @@
 
 struct change;
 struct cursor;
+struct placed;
 
 #define SERVICE_MAX_RANGES 64
 #define PORT_MAX_FIXED_IPS 5
@@ -33,6 +34,8 @@ struct service {
 	struct cursor *cursors; /* where the next free address of a subnet is looked for */
 	struct change *change;
 	uint32_t vni_cursor;
+	struct placed *placed; /* ports that are not up since they were placed (ready.c) */
+	size_t n_waiting; /* of these, the ones whose peers are not ready */
 	uint64_t trimmed; /* the log's end when it was last trimmed */
 
 	pthread_mutex_t lock;

@@ -15,6 +15,7 @@
 #include "service/internal.h"
 #include "service/network.h"
 #include "service/placement.h"
+#include "service/ready.h"
 #include "store/changelog.h"
 #include "store/ports.h"
 #include "store/schema.h"
@@ -104,6 +105,15 @@ static void trim(struct batch *b)
 		s->trimmed = b->position;
 }
 
+static void settle_ports(struct batch *b)
+{
+	struct tx tx = { b->service, b->service->db, b->service->change, NULL, b->now };
+	struct err err = { 0 };
+
+	if (ready_settle(&tx, &err) < 0)
+		LOG_LIMIT(log_warn, 1, "a port's status was not stored: %s", err.text);
+}
+
 static void run_batch(struct batch *b)
 {
 	struct service *s = b->service;
@@ -120,6 +130,7 @@ static void run_batch(struct batch *b)
 		host_flush_beats(s, s->db, b->now);
 		for (size_t i = 0; i < b->n; i++)
 			run_job(b, b->jobs[i]);
+		settle_ports(b);
 		trim(b);
 		r = db_commit(s->db, &err);
 	}
@@ -130,13 +141,17 @@ static void run_batch(struct batch *b)
 	}
 }
 
-/* Until there is work; heartbeats alone wait for company, but not longer than BEAT_DELAY. */
+/*
+ * Until there is work; heartbeats alone wait for company, but not longer than BEAT_DELAY, and ports that wait for
+ * their peers not longer than their patience.
+ */
 static void wait_for_work(struct service *s)
 {
-	struct timespec until = { 0 };
+	uint64_t deadline = ready_deadline(s);
+	struct timespec until = { .tv_sec = (time_t)(deadline / 1000), .tv_nsec = (long)(deadline % 1000) * 1000000 };
 
 	while (!s->queue && !s->stop) {
-		if (!host_has_beats(s)) {
+		if (!host_has_beats(s) && until.tv_sec == 0) {
 			pthread_cond_wait(&s->wake, &s->lock);
 			continue;
 		}
@@ -271,6 +286,7 @@ static void service_free(struct service *s)
 {
 	db_close(s->db);
 	change_free(s->change);
+	ready_free(s);
 	address_close(s);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->wake);

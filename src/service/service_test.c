@@ -456,6 +456,40 @@ static void binding_and_status(void **state)
 	testing_close(&b.t);
 }
 
+/* A port is ACTIVE when the hosts that must accept its frames have it too, or have had their time. */
+static void active_when_its_peers_are_ready(void **state)
+{
+	struct service_port_report report = { .state = SERVICE_PORT_UP };
+	char other[UUID_TEXT_SIZE], first[UUID_TEXT_SIZE], second[UUID_TEXT_SIZE];
+	uint32_t h1, h2;
+	struct basis b;
+	int turns;
+
+	(void)state;
+	basis_open(&b, "10.0.0.0/24", NULL);
+	assert_int_equal(testing_hello(&b.t, "h1", "192.0.2.1", "dvr", &h1), 0);
+	assert_int_equal(testing_hello(&b.t, "h2", "192.0.2.2", "dvr", &h2), 0);
+	made(&b.t, &resource_port, port_attrs(&b, ",'binding:host_id':'h2','device_owner':'compute:nova'"), other);
+	made(&b.t, &resource_port, port_attrs(&b, ",'binding:host_id':'h1','device_owner':'compute:nova'"), first);
+	report.port = number_of_port(&b, first);
+	service_host_report(b.t.service, h1, 1000, &report, 1);
+	service_host_report(b.t.service, h2, 1000, NULL, 0);
+	testing_settle(&b.t);
+	assert_string_equal(shown(&b, first, "status"), "ACTIVE");
+
+	/* h2 says nothing: not at once, but soon. Each settling is a turn of the writer. */
+	made(&b.t, &resource_port, port_attrs(&b, ",'binding:host_id':'h1','device_owner':'compute:nova'"), second);
+	report.port = number_of_port(&b, second);
+	service_host_report(b.t.service, h2, 0, &report, 1); /* not its port; and it is behind */
+	service_host_report(b.t.service, h1, 1000, &report, 1);
+	testing_settle(&b.t);
+	assert_string_equal(shown(&b, second, "status"), "DOWN");
+	for (turns = 0; strcmp(shown(&b, second, "status"), "ACTIVE") != 0; turns++)
+		testing_settle(&b.t);
+	assert_true(turns > 0);
+	testing_close(&b.t);
+}
+
 static void count_agents(const char *json, size_t len, const char *id, void *arg)
 {
 	json_t *agent = json_loadb(json, len, 0, NULL);
@@ -743,6 +777,7 @@ int main(void)
 		cmocka_unit_test(interfaces_by_port),
 		cmocka_unit_test(routers_that_are_not_served),
 		cmocka_unit_test(binding_and_status),
+		cmocka_unit_test(active_when_its_peers_are_ready),
 		cmocka_unit_test(agents_are_the_faces_of_hosts),
 		cmocka_unit_test(tokens),
 		cmocka_unit_test(calls_of_a_batch_fail_alone),

@@ -149,13 +149,13 @@ static int live_component(struct tx *tx, uint32_t host, uint32_t component, bool
 	return r;
 }
 
-/* Sets how many networks of the component have served ports at the host; what was there before is `*ret_before`. */
+/* Sets how many subnets of the component have served ports at the host; what was there before is `*ret_before`. */
 static int audience_add(struct tx *tx, uint32_t component, uint32_t host, int by, int64_t *ret_before, struct err *err)
 {
 	int64_t count;
 	int r = db_get_int(tx->db, 0, &count, err,
-			   "INSERT INTO audience (component, host, networks) VALUES ($1, $2, $3)"
-			   " ON CONFLICT (component, host) DO UPDATE SET networks = networks + $3 RETURNING networks",
+			   "INSERT INTO audience (component, host, subnets) VALUES ($1, $2, $3)"
+			   " ON CONFLICT (component, host) DO UPDATE SET subnets = subnets + $3 RETURNING subnets",
 			   DB(v_int(component), v_int(host), v_int(by)));
 
 	if (r < 0)
@@ -191,40 +191,64 @@ static int component_of_network(struct tx *tx, uint32_t network, uint32_t *ret, 
 	return r;
 }
 
-int placement_bind(struct tx *tx, uint32_t host, uint32_t network, int bound, int served, struct err *err)
+/* The same for a subnet. */
+static int component_of_subnet(struct tx *tx, uint32_t subnet, uint32_t *ret, struct err *err)
 {
-	int64_t n_bound = 0, n_served = 0;
-	struct db_rows *q;
-	uint32_t component;
-	int r;
+	int64_t component;
+	int r = db_get_int(tx->db, 0, &component, err,
+			   "SELECT r.component FROM links l JOIN interfaces i ON i.port = l.port"
+			   " JOIN routers r ON r.num = i.router WHERE l.subnet = $1 LIMIT 1",
+			   DB(v_int(subnet)));
 
-	q = db_query(tx->db,
-		     "INSERT INTO presence (host, network, bound, served) VALUES ($1, $2, $3, $4)"
-		     " ON CONFLICT (host, network) DO UPDATE SET bound = bound + $3, served = served + $4"
-		     " RETURNING bound, served",
-		     DB(v_int(host), v_int(network), v_int(bound), v_int(served)));
-	if ((r = db_next(q, err)) > 0) {
-		n_bound = db_int(q, 0);
-		n_served = db_int(q, 1);
-	}
-	db_end(q);
-	if (r >= 0 && n_bound == 0)
-		r = db_run(tx->db, err, "DELETE FROM presence WHERE host = $1 AND network = $2",
-			   DB(v_int(host), v_int(network)));
-	if (r >= 0 && (n_bound == 0) != (n_bound - bound == 0))
-		r = need_network(tx, host, network, n_bound ? 1 : -1, err);
-	if (r < 0 || (n_served == 0) == (n_served - served == 0))
-		return r;
-	r = component_of_network(tx, network, &component, err);
-	return r < 0 || !component ? r : attend(tx, component, host, n_served ? 1 : -1, err);
+	if (r >= 0)
+		*ret = (uint32_t)component;
+	return r;
 }
 
-/* The hosts where the network has served ports join or leave the component's audience. */
-static int attend_network(struct tx *tx, uint32_t component, uint32_t network, int by, struct err *err)
+int placement_bind(struct tx *tx, uint32_t host, uint32_t network, int by, struct err *err)
+{
+	int64_t bound;
+	int r = db_get_int(tx->db, 0, &bound, err,
+			   "INSERT INTO presence (host, network, bound) VALUES ($1, $2, $3)"
+			   " ON CONFLICT (host, network) DO UPDATE SET bound = bound + $3 RETURNING bound",
+			   DB(v_int(host), v_int(network), v_int(by)));
+
+	if (r >= 0 && bound == 0)
+		r = db_run(tx->db, err, "DELETE FROM presence WHERE host = $1 AND network = $2",
+			   DB(v_int(host), v_int(network)));
+	if (r < 0 || (bound != 0 && bound != by))
+		return r;
+	return need_network(tx, host, network, by, err);
+}
+
+int placement_serve(struct tx *tx, uint32_t host, uint32_t subnet, int by, struct err *err)
+{
+	uint32_t component;
+	int64_t served;
+	int r = db_get_int(tx->db, 0, &served, err,
+			   "INSERT INTO served (host, subnet, addresses) VALUES ($1, $2, $3)"
+			   " ON CONFLICT (host, subnet) DO UPDATE SET addresses = addresses + $3 RETURNING addresses",
+			   DB(v_int(host), v_int(subnet), v_int(by)));
+
+	if (r >= 0 && served == 0)
+		r = db_run(tx->db, err, "DELETE FROM served WHERE host = $1 AND subnet = $2",
+			   DB(v_int(host), v_int(subnet)));
+	if (r < 0 || (served != 0 && served != by))
+		return r;
+	r = component_of_subnet(tx, subnet, &component, err);
+	return r < 0 || !component ? r : attend(tx, component, host, by, err);
+}
+
+int placement_forget_subnet(struct tx *tx, uint32_t subnet, struct err *err)
+{
+	return db_run(tx->db, err, "DELETE FROM served WHERE subnet = $1", DB(v_int(subnet)));
+}
+
+/* The hosts where the subnet has served ports join or leave the component's audience. */
+static int attend_subnet(struct tx *tx, uint32_t component, uint32_t subnet, int by, struct err *err)
 {
 	_cleanup_(nums_fini) struct nums hosts = { 0 };
-	int r = nums_read(tx, &hosts, err, "SELECT host FROM presence WHERE network = $1 AND served > 0",
-			  DB(v_int(network)));
+	int r = nums_read(tx, &hosts, err, "SELECT host FROM served WHERE subnet = $1", DB(v_int(subnet)));
 
 	for (size_t i = 0; i < hosts.n && r >= 0; i++)
 		r = attend(tx, component, hosts.v[i], by, err);
@@ -256,9 +280,9 @@ static int merge(struct tx *tx, uint32_t into, uint32_t from, struct err *err)
 	    (r = live_difference(tx, from, into, into, true, err)) < 0)
 		return r;
 	r = db_run(tx->db, err,
-		   "INSERT INTO audience (component, host, networks)"
-		   " SELECT $1, host, networks FROM audience WHERE component = $2"
-		   " ON CONFLICT (component, host) DO UPDATE SET networks = networks + excluded.networks",
+		   "INSERT INTO audience (component, host, subnets)"
+		   " SELECT $1, host, subnets FROM audience WHERE component = $2"
+		   " ON CONFLICT (component, host) DO UPDATE SET subnets = subnets + excluded.subnets",
 		   DB(v_int(into), v_int(from)));
 	if (r < 0 || (r = db_run(tx->db, err, "DELETE FROM audience WHERE component = $1", DB(v_int(from)))) < 0)
 		return r;
@@ -318,8 +342,29 @@ static int count_links(struct tx *tx, uint32_t router, uint32_t network, int64_t
 			  DB(v_int(router), v_int(network)));
 }
 
+/* The subnets that the interface leads to and no other does. */
+static int subnets_of_one(struct tx *tx, uint32_t port, struct nums *ret, struct err *err)
+{
+	return nums_read(tx, ret, err,
+			 "SELECT subnet FROM links l WHERE port = $1"
+			 " AND NOT EXISTS (SELECT 1 FROM links o WHERE o.subnet = l.subnet AND o.port <> $1)",
+			 DB(v_int(port)));
+}
+
+static int add_interface(struct tx *tx, uint32_t router, uint32_t port, uint32_t network, struct err *err)
+{
+	int r = routers_add_interface(tx->db, router, port, network, err);
+
+	if (r < 0)
+		return r;
+	return db_run(tx->db, err,
+		      "INSERT INTO links (subnet, port) SELECT DISTINCT subnet, port FROM addresses WHERE port = $1",
+		      DB(v_int(port)));
+}
+
 int placement_link(struct tx *tx, uint32_t router, uint32_t port, uint32_t network, struct err *err)
 {
+	_cleanup_(nums_fini) struct nums subnets = { 0 };
 	uint32_t own, other;
 	int64_t links;
 	int r;
@@ -327,14 +372,17 @@ int placement_link(struct tx *tx, uint32_t router, uint32_t port, uint32_t netwo
 	if ((r = count_links(tx, router, network, &links, err)) < 0 ||
 	    (r = component_of_router(tx, router, &own, err)) < 0 ||
 	    (r = component_of_network(tx, network, &other, err)) < 0 ||
-	    (r = routers_add_interface(tx->db, router, port, network, err)) < 0 || links > 0)
+	    (r = add_interface(tx, router, port, network, err)) < 0 ||
+	    (r = subnets_of_one(tx, port, &subnets, err)) < 0)
 		return r;
-	if ((r = need_link(tx, router, network, 1, err)) < 0 ||
-	    (r = need_where_living(tx, router, network, 1, err)) < 0)
+	if (links == 0 && ((r = need_link(tx, router, network, 1, err)) < 0 ||
+			   (r = need_where_living(tx, router, network, 1, err)) < 0))
 		return r;
-	if (other == 0)
-		return attend_network(tx, own, network, 1, err);
-	return own == other ? 0 : merge_into_larger(tx, other, own, err);
+	for (size_t i = 0; i < subnets.n && r >= 0; i++)
+		r = attend_subnet(tx, own, subnets.v[i], 1, err);
+	if (r < 0 || other == 0 || own == other)
+		return r;
+	return merge_into_larger(tx, other, own, err);
 }
 
 /* The routers that networks still join to this one, itself included. */
@@ -359,19 +407,19 @@ static int split(struct tx *tx, uint32_t whole, const struct nums *part, uint32_
 		return r;
 	/* Every host of the whole had all routers: those that a part has no ports for lose that part's. */
 	r = db_run(tx->db, err,
-		   "INSERT INTO audience (component, host, networks)"
-		   " SELECT $1, p.host, count(*) FROM presence p WHERE p.served > 0 AND p.network IN"
-		   " (SELECT i.network FROM interfaces i JOIN routers r ON r.num = i.router WHERE r.component = $1)"
-		   " GROUP BY p.host",
+		   "INSERT INTO audience (component, host, subnets)"
+		   " SELECT $1, s.host, count(*) FROM served s WHERE s.subnet IN"
+		   " (SELECT l.subnet FROM routers r JOIN interfaces i ON i.router = r.num"
+		   " JOIN links l ON l.port = i.port WHERE r.component = $1) GROUP BY s.host",
 		   DB(v_int(name)));
 	if (r < 0 || (r = live_difference(tx, whole, name, name, false, err)) < 0)
 		return r;
 	r = db_run(tx->db, err,
-		   "UPDATE audience SET networks = networks - (SELECT a.networks FROM audience a"
+		   "UPDATE audience SET subnets = subnets - (SELECT a.subnets FROM audience a"
 		   " WHERE a.component = $2 AND a.host = audience.host)"
 		   " WHERE component = $1 AND host IN (SELECT a.host FROM audience a WHERE a.component = $2)",
 		   DB(v_int(whole), v_int(name)));
-	if (r < 0 || (r = db_run(tx->db, err, "DELETE FROM audience WHERE component = $1 AND networks = 0",
+	if (r < 0 || (r = db_run(tx->db, err, "DELETE FROM audience WHERE component = $1 AND subnets = 0",
 				 DB(v_int(whole)))) < 0)
 		return r;
 	return live_difference(tx, name, whole, whole, false, err);
@@ -388,9 +436,7 @@ static int part(struct tx *tx, uint32_t router, uint32_t network, uint32_t whole
 		      DB(v_int(network)));
 	if (r < 0 || (r = reachable(tx, router, &side, err)) < 0)
 		return r;
-	if (other.n == 0)
-		return attend_network(tx, whole, network, -1, err);
-	if (nums_have(&side, other.v[0]))
+	if (other.n == 0 || nums_have(&side, other.v[0]))
 		return 0;
 	/* A component bears the number of one of its routers: the part that has it keeps the name. */
 	if (nums_have(&side, whole)) {
@@ -403,17 +449,22 @@ static int part(struct tx *tx, uint32_t router, uint32_t network, uint32_t whole
 
 int placement_unlink(struct tx *tx, uint32_t router, uint32_t port, uint32_t network, struct err *err)
 {
+	_cleanup_(nums_fini) struct nums subnets = { 0 };
 	uint32_t component;
 	int64_t links;
 	int r;
 
 	if ((r = count_links(tx, router, network, &links, err)) < 0 ||
-	    (r = component_of_router(tx, router, &component, err)) < 0)
+	    (r = component_of_router(tx, router, &component, err)) < 0 ||
+	    (r = subnets_of_one(tx, port, &subnets, err)) < 0)
 		return r;
-	if (links > 1)
-		return routers_del_interface(tx->db, port, err);
-	if ((r = need_where_living(tx, router, network, -1, err)) < 0 ||
-	    (r = need_link(tx, router, network, -1, err)) < 0 || (r = routers_del_interface(tx->db, port, err)) < 0)
+	if (links == 1 && ((r = need_where_living(tx, router, network, -1, err)) < 0 ||
+			   (r = need_link(tx, router, network, -1, err)) < 0))
+		return r;
+	r = routers_del_interface(tx->db, port, err);
+	for (size_t i = 0; i < subnets.n && r >= 0; i++)
+		r = attend_subnet(tx, component, subnets.v[i], -1, err);
+	if (r < 0 || links > 1)
 		return r;
 	return part(tx, router, network, component, err);
 }

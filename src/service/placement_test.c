@@ -29,7 +29,7 @@
 #define SUBNETS 2 /* of a network */
 #define ROUTERS 5
 #define PORTS 24
-#define NUMS 64 /* above the numbers of hosts, networks and routers */
+#define NUMS 256 /* above the numbers of hosts, networks, subnets and routers */
 
 static uint64_t seed = 1;
 static int steps = 600;
@@ -81,28 +81,48 @@ static void call(struct cloud *c, enum service_op op, const struct resource *res
 		c->done++;
 }
 
+/* None, one, two, or two of one subnet: of some network's, which is not always the port's. */
+static void fixed_ips(struct cloud *c, uint32_t network, char ret[256])
+{
+	const char *one = c->subnets[SUBNETS * network + pick(SUBNETS)];
+	const char *other = c->subnets[SUBNETS * network + pick(SUBNETS)];
+
+	switch (pick(5)) {
+	case 0:
+		snprintf(ret, 256, "[]");
+		break;
+	case 1:
+		snprintf(ret, 256, "[{'subnet_id': '%s'}, {'subnet_id': '%s'}]", one, other);
+		break;
+	default:
+		snprintf(ret, 256, "[{'subnet_id': '%s'}]", one);
+	}
+}
+
 static void port_create(struct cloud *c, uint32_t i)
 {
-	char host[8];
+	uint32_t network = pick(NETWORKS);
+	char host[8], ips[256];
 
 	host_name(pick(HOSTS + 2), host);
+	fixed_ips(c, network, ips);
 	call(c, SERVICE_CREATE, &resource_port, NULL,
-	     testing_attrs("{'network_id': '%s', 'device_owner': '%s', 'binding:host_id': '%s'}",
-			   c->networks[pick(NETWORKS)], owners[pick(N_ELEMENTS(owners))], host));
+	     testing_attrs("{'network_id': '%s', 'device_owner': '%s', 'binding:host_id': '%s', 'fixed_ips': %s}",
+			   c->networks[network], owners[pick(N_ELEMENTS(owners))], host, ips));
 	snprintf(c->ports[i], sizeof(c->ports[i]), "%s", testing_text(&c->t, "id"));
 }
 
 static void port_step(struct cloud *c)
 {
 	uint32_t i = pick(PORTS);
-	char host[8];
+	char host[8], ips[256];
 
 	host_name(pick(HOSTS + 1), host);
 	if (!c->ports[i][0]) {
 		port_create(c, i);
 		return;
 	}
-	switch (pick(6)) {
+	switch (pick(8)) {
 	case 0:
 		call(c, SERVICE_DELETE, &resource_port, c->ports[i], NULL);
 		if (c->t.err.kind == ERR_NONE || c->t.err.kind == ERR_NOT_FOUND)
@@ -120,6 +140,14 @@ static void port_step(struct cloud *c)
 	case 3:
 		call(c, SERVICE_UPDATE, &resource_port, c->ports[i],
 		     testing_attrs("{'admin_state_up': %s}", pick(2) ? "true" : "false"));
+		break;
+	case 4:
+		fixed_ips(c, pick(NETWORKS), ips);
+		call(c, SERVICE_UPDATE, &resource_port, c->ports[i],
+		     testing_attrs("{'fixed_ips': %s, 'binding:host_id': '%s'}", ips, host));
+		break;
+	case 5:
+		call(c, SERVICE_UPDATE, &resource_port, c->ports[i], testing_attrs("{'fixed_ips': []}"));
 		break;
 	default:
 		call(c, SERVICE_UPDATE, &resource_port, c->ports[i], testing_attrs("{'binding:host_id': '%s'}", host));
@@ -151,6 +179,20 @@ static void router_step(struct cloud *c)
 		call(c, SERVICE_REMOVE_ROUTER_INTERFACE, &resource_router, router,
 		     testing_attrs("{'subnet_id': '%s'}", subnet));
 	}
+}
+
+/* Gone if services' ports alone have addresses of it; and made anew. */
+static void subnet_step(struct cloud *c)
+{
+	uint32_t i = pick(NETWORKS * SUBNETS);
+
+	call(c, SERVICE_DELETE, &resource_subnet, c->subnets[i], NULL);
+	if (c->t.err.kind != ERR_NONE)
+		return;
+	call(c, SERVICE_CREATE, &resource_subnet, NULL,
+	     testing_attrs("{'network_id': '%s', 'cidr': '10.%u.%u.0/24', 'ip_version': 4}", c->networks[i / SUBNETS],
+			   i / SUBNETS, i % SUBNETS));
+	snprintf(c->subnets[i], UUID_TEXT_SIZE, "%s", testing_text(&c->t, "id"));
 }
 
 static void register_host(struct cloud *c, uint32_t i)
@@ -220,8 +262,10 @@ static void host_step(struct cloud *c)
 
 struct truth {
 	bool capable[NUMS], registered[NUMS], up[NUMS]; /* hosts; routers */
-	bool bound[HOSTS + 1][NUMS], served[HOSTS + 1][NUMS]; /* host, network */
+	bool bound[HOSTS + 1][NUMS]; /* host, network */
+	bool served[HOSTS + 1][NUMS]; /* host, subnet */
 	bool link[NUMS][NUMS]; /* router, network */
+	bool leads[NUMS][NUMS]; /* router, subnet */
 	uint32_t networks[NETWORKS + 1], routers[ROUTERS + 1], n_networks, n_routers;
 	bool joined[ROUTERS][ROUTERS]; /* the same component */
 	bool lives[HOSTS + 1][ROUTERS];
@@ -258,6 +302,12 @@ static void read_link(struct db_rows *q, struct truth *t)
 	t->link[db_u32(q, 0)][db_u32(q, 1)] = true;
 }
 
+static void read_leads(struct db_rows *q, struct truth *t)
+{
+	t->leads[db_u32(q, 0)][db_u32(q, 1)] = true;
+}
+
+/* A port once for each of its addresses; once, with subnet 0, when it has none. */
 static void read_port(struct db_rows *q, struct truth *t)
 {
 	uint32_t network = db_u32(q, 0);
@@ -270,7 +320,7 @@ static void read_port(struct db_rows *q, struct truth *t)
 			continue;
 		t->bound[host][network] = true;
 		if (strncmp(owner, "network:", 8) != 0 || strcmp(owner, "network:dhcp") == 0)
-			t->served[host][network] = true;
+			t->served[host][db_u32(q, 4)] = true;
 	}
 }
 
@@ -283,8 +333,10 @@ static void read_truth(struct db *db, struct truth *t)
 	each_row(db, "SELECT num FROM networks", read_network, t);
 	each_row(db, "SELECT num, admin_state_up FROM routers", read_router, t);
 	each_row(db, "SELECT router, network FROM interfaces", read_link, t);
+	each_row(db, "SELECT i.router, a.subnet FROM interfaces i JOIN addresses a ON a.port = i.port", read_leads, t);
 	each_row(db,
-		 "SELECT network, host, next, device_owner FROM ports WHERE num NOT IN (SELECT port FROM interfaces)",
+		 "SELECT p.network, p.host, p.next, p.device_owner, a.subnet FROM ports p LEFT JOIN addresses a"
+		 " ON a.port = p.num WHERE p.num NOT IN (SELECT port FROM interfaces)",
 		 read_port, t);
 }
 
@@ -312,9 +364,8 @@ static void place(struct truth *t)
 			bool audience = false;
 
 			for (uint32_t o = 0; o < t->n_routers; o++)
-				for (uint32_t n = 0; n < t->n_networks; n++)
-					audience |= t->joined[r][o] && t->link[t->routers[o]][t->networks[n]] &&
-						    t->served[h][t->networks[n]];
+				for (uint32_t s = 1; s < NUMS; s++)
+					audience |= t->joined[r][o] && t->leads[t->routers[o]][s] && t->served[h][s];
 			t->lives[h][r] = audience && t->up[t->routers[r]] && t->capable[h];
 		}
 		for (uint32_t n = 0; n < t->n_networks; n++) {
@@ -586,11 +637,13 @@ static void increments_equal_definitions(void **unused)
 	f->held = &c->held;
 	enter_units(f);
 	for (int i = 0; i < steps; i++) {
-		uint32_t what = pick(12);
+		uint32_t what = pick(24);
 
-		if (what == 0)
+		if (what < 2)
 			host_step(c);
-		else if (what < 5)
+		else if (what == 2)
+			subnet_step(c);
+		else if (what < 10)
 			router_step(c);
 		else
 			port_step(c);

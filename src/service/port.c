@@ -33,19 +33,50 @@ void port_touch(struct tx *tx, const struct port_row *p)
 	change_touch(tx->change, UNIT_HOST, p->host, OBJECT_PORT, num, 0);
 }
 
-int port_attach(struct tx *tx, const struct port_row *p, int by, struct err *err)
+/* A port's addresses, as they count for placement. */
+struct stand {
+	struct port_address addrs[PORT_MAX_ADDRESSES];
+	int n;
+};
+
+static int stand_read(struct tx *tx, uint32_t port, struct stand *ret, struct err *err)
 {
-	int served = placement_is_served(tx->service, p->device_owner) ? by : 0;
+	ret->n = ports_addresses(tx->db, port, ret->addrs, err);
+	return ret->n;
+}
+
+static int attach_at(struct tx *tx, const struct port_row *p, const struct stand *s, uint32_t host, int by,
+		     struct err *err)
+{
+	int r = placement_bind(tx, host, p->network, by, err);
+
+	if (!placement_is_served(tx->service, p->device_owner))
+		return r;
+	for (int i = 0; i < s->n && r >= 0; i++)
+		r = placement_serve(tx, host, s->addrs[i].subnet, by, err);
+	return r;
+}
+
+static int attach(struct tx *tx, const struct port_row *p, const struct stand *s, int by, struct err *err)
+{
 	int r = 0;
 
 	port_touch(tx, p);
 	if (p->router)
 		return 0;
 	if (p->host && p->host_registered)
-		r = placement_bind(tx, p->host, p->network, by, served, err);
+		r = attach_at(tx, p, s, p->host, by, err);
 	if (r >= 0 && p->next && p->next_registered && p->next != p->host)
-		r = placement_bind(tx, p->next, p->network, by, served, err);
+		r = attach_at(tx, p, s, p->next, by, err);
 	return r;
+}
+
+int port_attach(struct tx *tx, const struct port_row *p, int by, struct err *err)
+{
+	struct stand s = { .n = 0 };
+	int r = p->host || p->next ? stand_read(tx, p->base.num, &s, err) : 0;
+
+	return r < 0 ? r : attach(tx, p, &s, by, err);
 }
 
 int port_attach_all(struct tx *tx, uint32_t host, int by, struct err *err)
@@ -57,13 +88,13 @@ int port_attach_all(struct tx *tx, uint32_t host, int by, struct err *err)
 
 	while ((r = db_next(q, err)) > 0) {
 		struct port_row p;
-		int served;
+		struct stand s;
 
-		if ((r = table_find_num(tx->db, &ports_table, db_u32(q, 0), &p, err)) < 0)
+		if ((r = table_find_num(tx->db, &ports_table, db_u32(q, 0), &p, err)) < 0 ||
+		    (r = stand_read(tx, p.base.num, &s, err)) < 0)
 			break;
 		port_touch(tx, &p);
-		served = placement_is_served(tx->service, p.device_owner) ? by : 0;
-		if (!p.router && (r = placement_bind(tx, host, p.network, by, served, err)) < 0)
+		if (!p.router && (r = attach_at(tx, &p, &s, host, by, err)) < 0)
 			break;
 	}
 	db_end(q);
@@ -246,13 +277,12 @@ static bool same_binding(const struct port_row *a, const struct port_row *b)
 }
 
 /* Rows first where the port comes to be, then where it leaves: what both need is not dropped in between. */
-static int rebind(struct tx *tx, const struct port_row *old, const struct port_row *p, struct err *err)
+static int rebind(struct tx *tx, const struct port_row *old, const struct stand *left, const struct port_row *p,
+		  struct err *err)
 {
 	int r;
 
-	if (same_binding(old, p))
-		return 0;
-	if ((r = port_attach(tx, p, 1, err)) < 0 || (r = port_attach(tx, old, -1, err)) < 0)
+	if ((r = port_attach(tx, p, 1, err)) < 0 || (r = attach(tx, old, left, -1, err)) < 0)
 		return r;
 	return old->host == p->host ? 0 : ports_forget_report(tx->db, p->base.num, err);
 }
@@ -261,6 +291,8 @@ static int update(struct tx *tx, void *row, const json_t *attrs, struct err *err
 {
 	const json_t *ips = json_object_get(attrs, "fixed_ips");
 	struct port_row *p = row, old = *p;
+	struct stand left = { .n = 0 };
+	bool moves;
 	int r;
 
 	base_change(tx, attrs, &p->base);
@@ -268,12 +300,16 @@ static int update(struct tx *tx, void *row, const json_t *attrs, struct err *err
 	if ((r = read_mac(tx, attrs, &p->mac, err)) < 0 || (r = read_binding(tx, attrs, p, err)) < 0 ||
 	    (r = check_update(&old, p, attrs, err)) < 0)
 		return r;
+	moves = ips || !same_binding(&old, p);
+	if (moves && (r = stand_read(tx, p->base.num, &left, err)) < 0)
+		return r;
 	r = ports_update(tx->db, p, err);
 	if (r == -EEXIST)
 		return mac_in_use(p, err);
-	if (r < 0 || (ips && (r = port_address_change(tx, p, ips, err)) < 0) || (r = rebind(tx, &old, p, err)) < 0)
+	if (r < 0 || (ips && (r = port_address_change(tx, p, ips, err)) < 0) ||
+	    (moves && (r = rebind(tx, &old, &left, p, err)) < 0))
 		return r;
-	if (ips || !mac_equal(&old.mac, &p->mac) || old.admin_state_up != p->admin_state_up ||
+	if (!mac_equal(&old.mac, &p->mac) || old.admin_state_up != p->admin_state_up ||
 	    old.port_security != p->port_security)
 		port_touch(tx, p);
 	return 0;

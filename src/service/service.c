@@ -213,11 +213,11 @@ static int apply_dhcp_option(struct tx *tx, struct err *err)
 	if (r < 0 || before < 0)
 		return r;
 	q = db_query(tx->db,
-		     "SELECT p.network, h.num FROM ports p JOIN hosts h ON h.num = p.host OR h.num = p.next"
-		     " WHERE p.device_owner = 'network:dhcp' AND h.registered",
+		     "SELECT a.subnet, h.num FROM ports p JOIN hosts h ON h.num = p.host OR h.num = p.next"
+		     " JOIN addresses a ON a.port = p.num WHERE p.device_owner = 'network:dhcp' AND h.registered",
 		     DB_NONE);
 	while ((r = db_next(q, err)) > 0) {
-		if ((r = placement_bind(tx, db_u32(q, 1), db_u32(q, 0), 0, now ? 1 : -1, err)) < 0)
+		if ((r = placement_serve(tx, db_u32(q, 1), db_u32(q, 0), now ? 1 : -1, err)) < 0)
 			break;
 	}
 	db_end(q);

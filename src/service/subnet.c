@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "service/address.h"
 #include "service/change.h"
+#include "service/placement.h"
 #include "store/networks.h"
 #include "store/ports.h"
 #include "store/subnets.h"
@@ -309,9 +310,13 @@ static int update(struct tx *tx, void *row, const json_t *attrs, struct err *err
 
 static int remove_row(struct tx *tx, uint32_t num, uint32_t network, struct err *err)
 {
+	int r;
+
 	change_touch(tx->change, UNIT_NETWORK, network, OBJECT_SUBNET, num, 0);
 	address_forget(tx->service, num);
-	return subnets_delete(tx->db, num, err);
+	/* Services' ports alone had addresses of it, and no router was on it: nobody lives anywhere for it. */
+	r = placement_forget_subnet(tx, num, err);
+	return r < 0 ? r : subnets_delete(tx->db, num, err);
 }
 
 /* DHCP ports lose their address with the subnet; any other port keeps it. */

@@ -153,20 +153,39 @@ static const char tables[] =
 								       "host INTEGER NOT NULL REFERENCES hosts,"
 								       "network INTEGER NOT NULL REFERENCES networks,"
 								       "bound INTEGER NOT NULL,"
-								       "served INTEGER NOT NULL,"
 								       "PRIMARY KEY (host, network)"
 								       ") STRICT, WITHOUT ROWID;"
 								       "CREATE INDEX presence_by_network ON "
 								       "presence(network, host);"
 
+								       "CREATE TABLE served (" /* addresses of a subnet
+												  that served ports have
+												  on a host */
+								       "host INTEGER NOT NULL REFERENCES hosts,"
+								       "subnet INTEGER NOT NULL REFERENCES subnets,"
+								       "addresses INTEGER NOT NULL,"
+								       "PRIMARY KEY (host, subnet)"
+								       ") STRICT, WITHOUT ROWID;"
+								       "CREATE INDEX served_by_subnet ON "
+								       "served(subnet, host);"
+
+								       "CREATE TABLE links (" /* the subnets that
+												 interfaces have
+												 addresses of */
+								       "subnet INTEGER NOT NULL REFERENCES subnets,"
+								       "port INTEGER NOT NULL REFERENCES interfaces ON "
+								       "DELETE CASCADE,"
+								       "PRIMARY KEY (subnet, port)"
+								       ") STRICT, WITHOUT ROWID;"
+								       "CREATE INDEX links_by_port ON links(port);"
+
 								       "CREATE TABLE audience (" /* hosts with served
-												    ports on the
-												    networks of a
-												    component */
+												    ports on the subnets
+												    of a component */
 								       "component INTEGER NOT NULL,"
 								       "host INTEGER NOT NULL REFERENCES hosts,"
-								       "networks INTEGER NOT NULL," /* how many of them
-												     */
+								       "subnets INTEGER NOT NULL," /* how many of them
+												    */
 								       "PRIMARY KEY (component, host)"
 								       ") STRICT, WITHOUT ROWID;"
 								       "CREATE INDEX audience_by_host ON "

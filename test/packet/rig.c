@@ -10,13 +10,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 #include "io/loop.h"
 
+#define BPF_DIR "/sys/fs/bpf"
 #define WAIT_US 10000000 /* for a notification that must come */
 
 int rig_device(struct rig *g, const char *name)
@@ -83,12 +83,10 @@ static int open_namespaces(struct rig *g, struct err *err)
 		return err_errno(err, -errno, "own namespaces (this needs root)");
 	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return err_errno(err, -errno, "private mounts");
-	snprintf(g->dir, sizeof(g->dir), "/tmp/packet-test-XXXXXX");
-	if (!mkdtemp(g->dir))
-		return err_errno(err, -errno, "%s", g->dir);
-	if (mount("bpf", g->dir, "bpf", 0, NULL))
-		return err_errno(err, -errno, "BPF file system");
-	snprintf(g->pins, sizeof(g->pins), "%s/neutrino", g->dir);
+	/* over a folder that is there anyway: nothing is left, however this ends */
+	if (mount("bpf", BPF_DIR, "bpf", 0, NULL))
+		return err_errno(err, -errno, "BPF file system on %s", BPF_DIR);
+	snprintf(g->pins, sizeof(g->pins), "%s/neutrino", BPF_DIR);
 	return 0;
 }
 
@@ -117,10 +115,8 @@ void rig_close(struct rig *g)
 	free(g->taps);
 	closep(&g->underlay);
 	closep(&g->control);
-	if (*g->dir) {
-		umount2(g->dir, MNT_DETACH);
-		rmdir(g->dir);
-	}
+	if (*g->pins)
+		umount2(BPF_DIR, MNT_DETACH);
 }
 
 int rig_open(struct rig *g, bool trace, struct err *err)

@@ -24,7 +24,6 @@ struct rig_tap {
 };
 
 struct rig {
-	char dir[64];
 	char pins[96];
 	struct loop *loop;
 	struct driver *driver;

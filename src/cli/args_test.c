@@ -30,10 +30,12 @@ static int split(char *line, char **words)
 static int parse(const char *line, struct args *ret, struct err *err)
 {
 	_cleanup_(freep) char *copy = xstrdup(line);
-	char *words[MAX_WORDS];
+	char *words[MAX_WORDS] = { NULL };
 	int n = split(copy, words);
-	const struct verb *v = verb_find(words[0]);
+	const struct verb *v;
 
+	assert_true(n > 0);
+	v = verb_find(words[0]);
 	assert_non_null(v);
 	return args_parse(v, n - 1, words + 1, ret, err);
 }

@@ -53,7 +53,8 @@ class Space:
         """The words that go before a command to run it in here."""
         if not self.alive():
             raise LabError(f"{self.name} is down")
-        return ["nsenter", "-t", str(self.holder.pid), "-n", "-u"] + (["-m"] if self.mounts else [])
+        mounts = ["-m", f"--wdns={os.getcwd()}"] if self.mounts else []  # a path typed is a path found
+        return ["nsenter", "-t", str(self.holder.pid), "-n", "-u", *mounts]
 
     def run(self, *argv, **kw):
         return run(*self.enter(), *argv, **kw)

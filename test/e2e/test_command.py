@@ -42,6 +42,13 @@ def up():
         Lab(NAME, BUILD).down()
 
 
+def test_a_command_runs_in_the_folder_it_was_typed_in():
+    done = subprocess.run([BUILD / "neutrino-lab", "exec", "--name", NAME, "compute1", "--", "./neutrino-agent", "status"],
+                          text=True, capture_output=True, timeout=30, cwd=BUILD)
+    assert done.returncode == 0, done.stderr
+    assert "compute1" in done.stdout
+
+
 def test_a_cloud_by_commands():
     for net, cidr in (("blue", "10.0.1.0/24"), ("green", "10.0.2.0/24")):
         neutrino("net-create", net)

@@ -136,6 +136,19 @@ static struct conn *conn_of(struct MHD_Connection *mhd)
 	return i ? i->socket_context : NULL;
 }
 
+/*
+ * The library would take the arguments apart now, and when they are more than its memory holds, forget
+ * the connection with its answer half made. They are ours to read (http_target()), so it sees none. What
+ * it shows us is its own buffer, which it writes to in the same way.
+ */
+static void hide_arguments(const char *target)
+{
+	char *mark = (char *)(uintptr_t)strchr(target, '?');
+
+	if (mark && mark[1])
+		mark[1] = '\0';
+}
+
 /* The request line is there. */
 static void *request_begin(void *arg, const char *target, struct MHD_Connection *mhd)
 {
@@ -145,6 +158,7 @@ static void *request_begin(void *arg, const char *target, struct MHD_Connection 
 	req->server = s;
 	req->mhd = mhd;
 	req->target = xstrdup(target);
+	hide_arguments(target);
 	req->conn = conn_of(mhd);
 	pthread_mutex_lock(&s->lock);
 	s->pending++;

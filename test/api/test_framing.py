@@ -63,6 +63,21 @@ def test_length_that_is_no_number(server, length):
     assert got[:13] in (b"HTTP/1.1 400 ", b"HTTP/1.1 413 ")
 
 
+LONG = {
+    "arguments": "?" + "name=x&" * 1500,
+    "empty arguments": "?" + "&" * 60000,
+    "question marks": "?a&" * 15000,
+    "path": "/" + "x" * 40000,
+}
+
+
+@pytest.mark.parametrize("case", LONG)
+def test_long_url(server, case):
+    """Also one with more arguments than the HTTP library has memory for is answered."""
+    got = talk(server.port, b"GET /v2.0/networks" + LONG[case].encode() + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert got[:13] in (b"HTTP/1.1 400 ", b"HTTP/1.1 404 "), got[:200]
+
+
 def test_pipelined(server):
     get = b"GET /v2.0/extensions/dvr HTTP/1.1\r\nHost: a\r\n\r\n"
     got = talk(server.port, get * 4 + b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")

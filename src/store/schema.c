@@ -13,18 +13,19 @@
  * Rows refer to each other by `num`, which is never used again (AUTOINCREMENT); `id` is the UUID
  * that people know. UUIDs, MACs and addresses are their bytes, times are seconds since 1970.
  */
-#define STANDARD                                                                                                       \
-	"num INTEGER PRIMARY KEY AUTOINCREMENT,"                                                                       \
-	"id BLOB NOT NULL UNIQUE,"                                                                                     \
-	"project TEXT NOT NULL,"                                                                                       \
-	"name TEXT NOT NULL,"                                                                                          \
-	"description TEXT NOT NULL,"                                                                                   \
-	"created INTEGER NOT NULL,"                                                                                    \
-	"updated INTEGER NOT NULL,"                                                                                    \
+// clang-format off
+#define STANDARD \
+	"num INTEGER PRIMARY KEY AUTOINCREMENT," \
+	"id BLOB NOT NULL UNIQUE," \
+	"project TEXT NOT NULL," \
+	"name TEXT NOT NULL," \
+	"description TEXT NOT NULL," \
+	"created INTEGER NOT NULL," \
+	"updated INTEGER NOT NULL," \
 	"revision INTEGER NOT NULL,"
 
-#define STANDARD_INDEXES(table)                                                                                        \
-	"CREATE INDEX " table "_by_name ON " table "(name, num);"                                                      \
+#define STANDARD_INDEXES(table) \
+	"CREATE INDEX " table "_by_name ON " table "(name, num);" \
 	"CREATE INDEX " table "_by_project ON " table "(project, num);"
 
 static const char tables[] =
@@ -60,7 +61,8 @@ static const char tables[] =
 	"UNIQUE (host, face)"
 	") STRICT;"
 
-	"CREATE TABLE networks (" STANDARD "admin_state_up INTEGER NOT NULL,"
+	"CREATE TABLE networks (" STANDARD
+	"admin_state_up INTEGER NOT NULL,"
 	"shared INTEGER NOT NULL,"
 	"port_security INTEGER NOT NULL,"
 	"mtu INTEGER NOT NULL,"
@@ -70,160 +72,132 @@ static const char tables[] =
 	"UNIQUE (type, physical_network, segmentation_id)"
 	") STRICT;" STANDARD_INDEXES("networks")
 
-		"CREATE TABLE subnets (" STANDARD "network INTEGER NOT NULL REFERENCES networks,"
-		"cidr TEXT NOT NULL,"
-		"ip_version INTEGER NOT NULL,"
-		"gateway BLOB,"
-		"enable_dhcp INTEGER NOT NULL,"
-		"dns_nameservers TEXT NOT NULL,"
-		"host_routes TEXT NOT NULL"
-		") STRICT;" STANDARD_INDEXES(
-			"subnets") "CREATE INDEX subnets_by_network ON subnets(network);"
+	"CREATE TABLE subnets (" STANDARD
+	"network INTEGER NOT NULL REFERENCES networks,"
+	"cidr TEXT NOT NULL,"
+	"ip_version INTEGER NOT NULL,"
+	"gateway BLOB,"
+	"enable_dhcp INTEGER NOT NULL,"
+	"dns_nameservers TEXT NOT NULL,"
+	"host_routes TEXT NOT NULL"
+	") STRICT;" STANDARD_INDEXES("subnets")
+	"CREATE INDEX subnets_by_network ON subnets(network);"
 
-				   "CREATE TABLE pools ("
-				   "subnet INTEGER NOT NULL REFERENCES subnets ON DELETE CASCADE,"
-				   "first BLOB NOT NULL,"
-				   "last BLOB NOT NULL,"
-				   "PRIMARY KEY (subnet, first)"
-				   ") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE pools ("
+	"subnet INTEGER NOT NULL REFERENCES subnets ON DELETE CASCADE,"
+	"first BLOB NOT NULL,"
+	"last BLOB NOT NULL,"
+	"PRIMARY KEY (subnet, first)"
+	") STRICT, WITHOUT ROWID;"
 
-				   "CREATE TABLE routers (" STANDARD "admin_state_up INTEGER NOT NULL,"
-				   "distributed INTEGER NOT NULL,"
-				   /* Routers joined by networks are one component, named by the number of one of them.
-				    */
-				   "component INTEGER NOT NULL"
-				   ") STRICT;" STANDARD_INDEXES(
-					   "routers") "CREATE INDEX routers_by_component ON routers(component);"
+	"CREATE TABLE routers (" STANDARD
+	"admin_state_up INTEGER NOT NULL,"
+	"distributed INTEGER NOT NULL,"
+	"component INTEGER NOT NULL" /* routers joined by networks: it is named by the number of one of them */
+	") STRICT;" STANDARD_INDEXES("routers")
+	"CREATE INDEX routers_by_component ON routers(component);"
 
-						      /* host is where the port is bound, next where it is migrating to.
-						       */
-						      "CREATE TABLE ports (" STANDARD
-						      "network INTEGER NOT NULL REFERENCES networks,"
-						      "admin_state_up INTEGER NOT NULL,"
-						      "mac BLOB NOT NULL,"
-						      "device_id TEXT NOT NULL,"
-						      "device_owner TEXT NOT NULL,"
-						      "port_security INTEGER NOT NULL,"
-						      "host INTEGER REFERENCES hosts,"
-						      "next INTEGER REFERENCES hosts,"
-						      "vnic_type TEXT NOT NULL,"
-						      "profile TEXT NOT NULL,"
-						      "reported INTEGER NOT NULL DEFAULT 0," /* by the host that it is
-												bound to */
-						      "UNIQUE (network, mac)"
-						      ") STRICT;" STANDARD_INDEXES(
-							      "ports") "CREATE INDEX ports_by_device ON "
-								       "ports(device_id) WHERE device_id <> '';"
-								       "CREATE INDEX ports_by_host ON ports(host, "
-								       "network) WHERE host IS NOT NULL;"
-								       "CREATE INDEX ports_by_next ON ports(next, "
-								       "network) WHERE next IS NOT NULL;"
+	"CREATE TABLE ports (" STANDARD
+	"network INTEGER NOT NULL REFERENCES networks,"
+	"admin_state_up INTEGER NOT NULL,"
+	"mac BLOB NOT NULL,"
+	"device_id TEXT NOT NULL,"
+	"device_owner TEXT NOT NULL,"
+	"port_security INTEGER NOT NULL,"
+	"host INTEGER REFERENCES hosts," /* where it is bound */
+	"next INTEGER REFERENCES hosts," /* where it is migrating to */
+	"vnic_type TEXT NOT NULL,"
+	"profile TEXT NOT NULL,"
+	"binding INTEGER NOT NULL," /* the revision with which it was bound to its host */
+	"reported INTEGER NOT NULL DEFAULT 0," /* by the host that it is bound to */
+	"UNIQUE (network, mac)"
+	") STRICT;" STANDARD_INDEXES("ports")
+	"CREATE INDEX ports_by_device ON ports(device_id) WHERE device_id <> '';"
+	"CREATE INDEX ports_by_host ON ports(host, network) WHERE host IS NOT NULL;"
+	"CREATE INDEX ports_by_next ON ports(next, network) WHERE next IS NOT NULL;"
 
-								       "CREATE TABLE addresses ("
-								       "subnet INTEGER NOT NULL REFERENCES subnets,"
-								       "ip BLOB NOT NULL,"
-								       "port INTEGER NOT NULL REFERENCES ports ON "
-								       "DELETE CASCADE,"
-								       "place INTEGER NOT NULL," /* in the port's list
-												  */
-								       "PRIMARY KEY (subnet, ip)"
-								       ") STRICT, WITHOUT ROWID;"
-								       "CREATE INDEX addresses_by_port ON "
-								       "addresses(port, place);"
+	"CREATE TABLE addresses ("
+	"subnet INTEGER NOT NULL REFERENCES subnets,"
+	"ip BLOB NOT NULL,"
+	"port INTEGER NOT NULL REFERENCES ports ON DELETE CASCADE,"
+	"place INTEGER NOT NULL," /* in the port's list */
+	"PRIMARY KEY (subnet, ip)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX addresses_by_port ON addresses(port, place);"
 
-								       /* The ports that are interfaces of routers. */
-								       "CREATE TABLE interfaces ("
-								       "port INTEGER PRIMARY KEY REFERENCES ports ON "
-								       "DELETE CASCADE,"
-								       "router INTEGER NOT NULL REFERENCES routers,"
-								       "network INTEGER NOT NULL REFERENCES networks"
-								       ") STRICT;"
-								       "CREATE INDEX interfaces_by_router ON "
-								       "interfaces(router, network);"
-								       "CREATE INDEX interfaces_by_network ON "
-								       "interfaces(network, router);"
+	/* The ports that are interfaces of routers. */
+	"CREATE TABLE interfaces ("
+	"port INTEGER PRIMARY KEY REFERENCES ports ON DELETE CASCADE,"
+	"router INTEGER NOT NULL REFERENCES routers,"
+	"network INTEGER NOT NULL REFERENCES networks"
+	") STRICT;"
+	"CREATE INDEX interfaces_by_router ON interfaces(router, network);"
+	"CREATE INDEX interfaces_by_network ON interfaces(network, router);"
 
-								       /*
-									* Placement; service/placement.h says what it
-									* means. Everything below follows from the
-									* tables above and is changed with them.
-									*/
-								       "CREATE TABLE presence (" /* ports of a network
-												    on a host */
-								       "host INTEGER NOT NULL REFERENCES hosts,"
-								       "network INTEGER NOT NULL REFERENCES networks,"
-								       "bound INTEGER NOT NULL,"
-								       "PRIMARY KEY (host, network)"
-								       ") STRICT, WITHOUT ROWID;"
-								       "CREATE INDEX presence_by_network ON "
-								       "presence(network, host);"
+	/*
+	 * Placement; service/placement.h says what it means. Everything below follows from the tables
+	 * above and is changed with them.
+	 */
+	"CREATE TABLE presence (" /* ports of a network on a host */
+	"host INTEGER NOT NULL REFERENCES hosts,"
+	"network INTEGER NOT NULL REFERENCES networks,"
+	"bound INTEGER NOT NULL,"
+	"PRIMARY KEY (host, network)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX presence_by_network ON presence(network, host);"
 
-								       "CREATE TABLE served (" /* addresses of a subnet
-												  that served ports have
-												  on a host */
-								       "host INTEGER NOT NULL REFERENCES hosts,"
-								       "subnet INTEGER NOT NULL REFERENCES subnets,"
-								       "addresses INTEGER NOT NULL,"
-								       "PRIMARY KEY (host, subnet)"
-								       ") STRICT, WITHOUT ROWID;"
-								       "CREATE INDEX served_by_subnet ON "
-								       "served(subnet, host);"
+	"CREATE TABLE served (" /* addresses of a subnet that served ports have on a host */
+	"host INTEGER NOT NULL REFERENCES hosts,"
+	"subnet INTEGER NOT NULL REFERENCES subnets,"
+	"addresses INTEGER NOT NULL,"
+	"PRIMARY KEY (host, subnet)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX served_by_subnet ON served(subnet, host);"
 
-								       "CREATE TABLE links (" /* the subnets that
-												 interfaces have
-												 addresses of */
-								       "subnet INTEGER NOT NULL REFERENCES subnets,"
-								       "port INTEGER NOT NULL REFERENCES interfaces ON "
-								       "DELETE CASCADE,"
-								       "PRIMARY KEY (subnet, port)"
-								       ") STRICT, WITHOUT ROWID;"
-								       "CREATE INDEX links_by_port ON links(port);"
+	"CREATE TABLE links (" /* the subnets that interfaces have addresses of */
+	"subnet INTEGER NOT NULL REFERENCES subnets,"
+	"port INTEGER NOT NULL REFERENCES interfaces ON DELETE CASCADE,"
+	"PRIMARY KEY (subnet, port)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX links_by_port ON links(port);"
 
-								       "CREATE TABLE audience (" /* hosts with served
-												    ports on the subnets
-												    of a component */
-								       "component INTEGER NOT NULL,"
-								       "host INTEGER NOT NULL REFERENCES hosts,"
-								       "subnets INTEGER NOT NULL," /* how many of them
-												    */
-								       "PRIMARY KEY (component, host)"
-								       ") STRICT, WITHOUT ROWID;"
-								       "CREATE INDEX audience_by_host ON "
-								       "audience(host);"
+	"CREATE TABLE audience (" /* hosts with served ports on the subnets of a component */
+	"component INTEGER NOT NULL,"
+	"host INTEGER NOT NULL REFERENCES hosts,"
+	"subnets INTEGER NOT NULL," /* how many of them */
+	"PRIMARY KEY (component, host)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX audience_by_host ON audience(host);"
 
-								       "CREATE TABLE members (" /* where a router lives
-												 */
-								       "router INTEGER NOT NULL REFERENCES routers,"
-								       "host INTEGER NOT NULL REFERENCES hosts,"
-								       "PRIMARY KEY (router, host)"
-								       ") STRICT, WITHOUT ROWID;"
-								       "CREATE INDEX members_by_host ON members(host);"
+	"CREATE TABLE members (" /* where a router lives */
+	"router INTEGER NOT NULL REFERENCES routers,"
+	"host INTEGER NOT NULL REFERENCES hosts,"
+	"PRIMARY KEY (router, host)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX members_by_host ON members(host);"
 
-								       "CREATE TABLE needs (" /* the units that a host
-												 is sent, and for how
-												 many reasons */
-								       "host INTEGER NOT NULL REFERENCES hosts,"
-								       "kind INTEGER NOT NULL,"
-								       "num INTEGER NOT NULL,"
-								       "count INTEGER NOT NULL,"
-								       "PRIMARY KEY (host, kind, num)"
-								       ") STRICT, WITHOUT ROWID;"
-								       "CREATE INDEX needs_by_unit ON needs(kind, num, "
-								       "host);"
+	"CREATE TABLE needs (" /* the units that a host is sent, and for how many reasons */
+	"host INTEGER NOT NULL REFERENCES hosts,"
+	"kind INTEGER NOT NULL,"
+	"num INTEGER NOT NULL,"
+	"count INTEGER NOT NULL,"
+	"PRIMARY KEY (host, kind, num)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX needs_by_unit ON needs(kind, num, host);"
 
-								       /* The change log: one position a call, several
-									  lines. */
-								       "CREATE TABLE log ("
-								       "position INTEGER NOT NULL,"
-								       "line INTEGER NOT NULL,"
-								       "op INTEGER NOT NULL,"
-								       "kind INTEGER NOT NULL," /* and num: the unit */
-								       "num INTEGER NOT NULL,"
-								       "host INTEGER NOT NULL,"
-								       "json TEXT NOT NULL,"
-								       "request_id TEXT NOT NULL,"
-								       "PRIMARY KEY (position, line)"
-								       ") STRICT, WITHOUT ROWID;";
+	/* The change log: one position a call, several lines. */
+	"CREATE TABLE log ("
+	"position INTEGER NOT NULL,"
+	"line INTEGER NOT NULL,"
+	"op INTEGER NOT NULL,"
+	"kind INTEGER NOT NULL," /* and num: the unit */
+	"num INTEGER NOT NULL,"
+	"host INTEGER NOT NULL,"
+	"json TEXT NOT NULL,"
+	"request_id TEXT NOT NULL,"
+	"PRIMARY KEY (position, line)"
+	") STRICT, WITHOUT ROWID;";
+// clang-format on
 
 /* migrations[i] makes version i + 1. One that was released never changes: a new one is added. */
 static const char *const migrations[] = { tables };

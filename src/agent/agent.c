@@ -119,7 +119,7 @@ static void on_report(void *arg)
 	if (!client_is_up(a->client) || !a->reporting || follow_is_held(a->follow) || apply_is_syncing(a->apply))
 		return;
 	m.report.applied = apply_position(a->apply);
-	m.report.ports = status_report(a->status, follow_plan(a->follow), a->apply);
+	m.report.ports = status_report(a->status, follow_plan(a->follow), follow_model(a->follow), a->apply);
 	if (json_array_size(m.report.ports) > 0 || m.report.applied != a->told_applied)
 		client_send(a->client, &m);
 	a->told_applied = m.report.applied;

@@ -286,6 +286,25 @@ static void test_snapshot_then_frames(void **state)
 	assert_int_equal(follow_position(agent_follow(agent)), 110);
 }
 
+/* Taken away and bound again before the agent turns to it: it has to be told again, for it is asked again. */
+static void test_bound_anew(void **state)
+{
+#define BOUND(binding)                                                                                                 \
+	SET("\"kind\":\"port\",\"num\":12,\"unit\":\"host:1\",\"uuid\":\"" PORT_UUID(                                  \
+		"12") "\",\"network\":7,\"mac\":\"fa:16:3e:00:00:12\",\"admin_state_up\":true,\"port_security\":true," \
+		      "\"device_owner\":\"compute:nova\",\"binding\":" binding                                         \
+		      ",\"addrs\":[{\"mac\":\"fa:16:3e:00:00:12\",\"prefix\":\"10.0.1.12/32\"}]")
+	(void)state;
+	server_up();
+	agent_up();
+	driver_fake_device(agent_driver(agent), TAP("12"), true);
+	heard("{\"hello\"");
+	say(WELCOME("snapshot") HOST PEER NETWORK SUBNET ENDPOINT("12", "1") BOUND("1") SNAPSHOT_END("100"));
+	heard("{\"num\":12,\"binding\":1,\"state\":\"up\"}");
+	say("{\"del\":{\"kind\":\"port\",\"num\":12}}\n" FRAME("101") BOUND("3") FRAME("102"));
+	heard("{\"num\":12,\"binding\":3,\"state\":\"up\"}");
+}
+
 /* Says the hello's answer and the world, and waits until it is in the datapath. */
 static void settle(void)
 {
@@ -632,10 +651,19 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_snapshot_then_frames),      T(test_every_call_may_fail),    T(test_failed_port_is_in_error),
-		T(test_starts_without_the_server), T(test_nothing_is_flushed),     T(test_damaged_snapshot),
-		T(test_killed_at_any_step),        T(test_held_and_accepted),      T(test_not_held),
-		T(test_refused_keeps_forwarding),  T(test_nonsense_of_the_server), T(test_answers),
+		T(test_snapshot_then_frames),
+		T(test_bound_anew),
+		T(test_every_call_may_fail),
+		T(test_failed_port_is_in_error),
+		T(test_starts_without_the_server),
+		T(test_nothing_is_flushed),
+		T(test_damaged_snapshot),
+		T(test_killed_at_any_step),
+		T(test_held_and_accepted),
+		T(test_not_held),
+		T(test_refused_keeps_forwarding),
+		T(test_nonsense_of_the_server),
+		T(test_answers),
 	};
 
 	log_set_level(LOG_LEVEL_ERR);

@@ -84,6 +84,7 @@ static struct message_port state_of(const struct port *p, const struct plan_port
 
 struct report {
 	struct status *status;
+	const struct model *model;
 	const struct apply *apply;
 	json_t *list;
 };
@@ -93,18 +94,20 @@ static void report_port(const struct plan_record *r, void *arg)
 	struct report *report = arg;
 	struct port *p = get(report->status, r->port.key.port);
 	struct message_port now = state_of(p, &r->port, report->apply);
+	const struct object *o = model_find(report->model, OBJECT_PORT, p->num, 0);
 
 	p->in_plan = true;
-	if (p->told && p->last.state == now.state && !strcmp(p->last.text, now.text))
+	now.binding = o ? o->port.binding : 0;
+	if (p->told && p->last.binding == now.binding && p->last.state == now.state && !strcmp(p->last.text, now.text))
 		return;
 	p->last = now;
 	p->told = true;
 	json_array_append_new(report->list, message_port_encode(&now));
 }
 
-json_t *status_report(struct status *s, const struct plan *plan, const struct apply *a)
+json_t *status_report(struct status *s, const struct plan *plan, const struct model *m, const struct apply *a)
 {
-	struct report report = { .status = s, .apply = a, .list = json_array() };
+	struct report report = { .status = s, .model = m, .apply = a, .list = json_array() };
 	struct port *p, *tmp;
 
 	for (p = s->ports; p; p = p->hh.next)

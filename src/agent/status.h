@@ -13,6 +13,7 @@
 #include "agent/apply.h"
 #include "base/json.h"
 #include "driver/driver.h"
+#include "model/model.h"
 #include "watch/message.h"
 
 struct status;
@@ -26,8 +27,9 @@ bool status_has_device(const struct status *s, uint32_t port);
 
 /* A new connection: every port is told again. */
 void status_forget_told(struct status *s);
-/* Ports whose state is not what was told last, as a report's list; they count as told. The caller owns it. */
-json_t *status_report(struct status *s, const struct plan *plan, const struct apply *a);
+/* Ports whose state is not what was told last of this binding, as a report's list; they count as told. The caller owns
+ * it. */
+json_t *status_report(struct status *s, const struct plan *plan, const struct model *m, const struct apply *a);
 
 /* Each port of the plan as it is now. */
 struct status_port {

@@ -12,6 +12,7 @@
 /* What stands at a place of struct object, and how it is written. A list has its count beside it. */
 enum member_type {
 	MEMBER_U32,
+	MEMBER_U32_OR_0, /* may be missing: it came later than the others */
 	MEMBER_BOOL,
 	MEMBER_TEXT, /* size: of the array, with the final NUL */
 	MEMBER_UUID,
@@ -81,6 +82,7 @@ static const struct member port_members[] = {
 	{ "admin_state_up", MEMBER_BOOL, AT(port.admin_state_up) },
 	{ "port_security", MEMBER_BOOL, AT(port.port_security) },
 	TEXT("device_owner", port.device_owner),
+	{ "binding", MEMBER_U32_OR_0, AT(port.binding) },
 	LIST("addrs", MEMBER_PORT_ADDRS, port.addrs, port.n_addrs),
 	{ NULL },
 };
@@ -246,6 +248,7 @@ static void encode_member(struct jw *w, const struct object *o, const struct mem
 	jw_key(w, m->name);
 	switch (m->type) {
 	case MEMBER_U32:
+	case MEMBER_U32_OR_0:
 		jw_uint(w, *(const uint32_t *)at);
 		break;
 	case MEMBER_BOOL:
@@ -371,6 +374,10 @@ static int decode_member(const json_t *json, const struct member *m, struct obje
 	void *at = (char *)o + m->offset;
 
 	switch (m->type) {
+	case MEMBER_U32_OR_0:
+		if (!value)
+			return 0;
+		return json_get_u32(json, m->name, at, err);
 	case MEMBER_U32:
 		return json_get_u32(json, m->name, at, err);
 	case MEMBER_BOOL:

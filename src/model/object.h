@@ -103,6 +103,7 @@ struct object_port {
 	bool admin_state_up;
 	bool port_security;
 	char device_owner[64];
+	uint32_t binding; /* changes each time that the port is bound to a host; reports name it. 0: not known */
 	uint8_t n_addrs;
 	struct object_port_addr addrs[OBJECT_MAX_ADDRS]; /* what it may send from */
 };

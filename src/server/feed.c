@@ -198,6 +198,8 @@ static void report(void *arg, uint32_t host, const json_t *json)
 			LOG_LIMIT(log_warn, 1, "host %u: a report of a port that is malformed: ignored", host);
 			continue;
 		}
+		if (json_get_u32(v, "binding", &ports[n].binding, NULL) < 0)
+			ports[n].binding = 0;
 		if (ports[n].state == SERVICE_PORT_ERROR)
 			LOG_LIMIT(log_warn, 10, "host %u: port %u: %.200s", host, ports[n].port, text ? text : "error");
 		n++;
@@ -272,6 +274,14 @@ void feed_wake(struct feed *f)
 	pthread_mutex_lock(&f->lock);
 	if (f->hub)
 		hub_wake(f->hub);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void feed_report_lost(struct feed *f, uint32_t host)
+{
+	pthread_mutex_lock(&f->lock);
+	if (f->hub)
+		hub_drop_host(f->hub, host, "what it has reported could not be stored");
 	pthread_mutex_unlock(&f->lock);
 }
 

@@ -7,6 +7,8 @@
  * so the hub may be closed while the service still finishes what was submitted.
  */
 
+#include <stdint.h>
+
 struct err;
 struct feed;
 struct hub;
@@ -19,4 +21,5 @@ const struct hub_source *feed_source(struct feed *f);
 void feed_attach(struct feed *f, struct hub *hub);
 void feed_detach(struct feed *f); /* and gives back what it reads with */
 void feed_wake(struct feed *f); /* the log has grown: from any thread */
+void feed_report_lost(struct feed *f, uint32_t host); /* the host has to report anew: from any thread */
 struct feed *feed_close(struct feed *f); /* after the service; accepts NULL, returns NULL */

@@ -72,6 +72,14 @@ static int make_parent(const char *path, struct err *err)
 	}
 }
 
+static void on_report_lost(uint32_t host, void *arg)
+{
+	struct server *s = arg;
+
+	if (s->feed)
+		feed_report_lost(s->feed, host);
+}
+
 /* Two servers on one file would not hear of each other's changes. */
 static int lock_database(struct server *s, struct err *err)
 {
@@ -100,6 +108,7 @@ static int open_service(const struct settings *settings, void (*changed)(void *a
 		.physnet_mtu = settings->physnet_mtu,
 		.agent_down_time = settings->agent_down_time,
 		.changed = changed,
+		.report_lost = changed ? on_report_lost : NULL,
 		.arg = arg,
 	};
 	int r = make_parent(settings->database, err);

@@ -32,15 +32,24 @@ static int update(struct tx *tx, void *row, const json_t *attrs, struct err *err
 	return r < 0 ? r : host_judge(tx, a->host, err);
 }
 
-/* An agent that lives comes back with its next registration. With its last face a dead host's claims go. */
+/* A heartbeat from the future was heard before the clock was set back: that says as little as one from long ago. */
+static bool is_alive(const struct service *s, const struct agent_row *a, int64_t now)
+{
+	int64_t time = (int64_t)s->options.agent_down_time;
+
+	return a->where.heartbeat >= now - time && a->where.heartbeat <= now + time;
+}
+
+/* An agent that lives comes back with its next heartbeat. With its last face a dead host's claims go. */
 static int delete (struct tx *tx, void *row, struct err *err)
 {
 	const struct agent_row *a = row;
-	bool alive = a->where.heartbeat >= tx->now - (int64_t)tx->service->options.agent_down_time;
+	bool alive = is_alive(tx->service, a, tx->now);
 	int64_t left;
 	int r;
 
-	if ((r = agents_delete(tx->db, a->host, a->face, err)) < 0 ||
+	/* Whether it was disabled goes with it. */
+	if ((r = agents_delete(tx->db, a->host, a->face, err)) < 0 || (r = host_judge(tx, a->host, err)) < 0 ||
 	    (r = db_get_int(tx->db, 0, &left, err, "SELECT count(*) FROM agents WHERE host = $1", DB(v_int(a->host)))) <
 		    0)
 		return r;
@@ -129,7 +138,7 @@ static int write(struct db *db, const void *row, struct view *v, struct err *err
 	jw_kv_string(&v->w, "availability_zone", a->face == AGENT_FACE_L3 ? "nova" : NULL);
 	jw_kv_bool(&v->w, "admin_state_up", a->admin_state_up);
 	jw_kv_string(&v->w, "description", a->has_description ? a->base.description : NULL);
-	jw_kv_bool(&v->w, "alive", a->where.heartbeat >= now - (int64_t)v->service->options.agent_down_time);
+	jw_kv_bool(&v->w, "alive", is_alive(v->service, a, now));
 	write_time(v, "created_at", a->base.created);
 	write_time(v, "started_at", a->where.started);
 	write_time(v, "heartbeat_timestamp", a->where.heartbeat);

@@ -106,7 +106,7 @@ static int admit(struct tx *tx, struct host_row *h, struct err *err)
 	if (mac_is_zero(&h->dvr_mac) && (r = choose_dvr_mac(tx, h, err)) < 0)
 		return r;
 	h->registered = true;
-	if ((r = hosts_update(tx->db, h, err)) < 0)
+	if ((r = hosts_update(tx->db, h, err)) < 0 || (r = ports_forget_reports_of(tx->db, h->num, err)) < 0)
 		return r;
 	return port_attach_all(tx, h->num, 1, err);
 }
@@ -237,6 +237,7 @@ void service_host_hello(struct service *s, const struct service_host_hello *hell
 
 struct report_job {
 	struct job job;
+	struct service *service;
 	uint32_t host;
 	uint64_t applied;
 	size_t n;
@@ -256,20 +257,25 @@ static int run_report(struct tx *tx, struct job *job, struct err *err)
 		const struct service_port_report *port = &p->ports[i];
 
 		if (port->state == SERVICE_PORT_UP) {
-			r = ready_report(tx, port->port, p->host, err);
+			r = ready_report(tx, port, p->host, err);
 			continue;
 		}
-		ready_forget(tx->service, port->port);
-		r = ports_report(tx->db, port->port, p->host, states[port->state], err);
+		r = ports_report(tx->db, port->port, p->host, port->binding, states[port->state], err);
+		if (r > 0)
+			ready_forget(tx->service, port->port);
 	}
 	return r < 0 ? r : hosts_beat(tx->db, p->host, p->applied, tx->now, err);
 }
 
 static void report_done(struct job *job)
 {
+	const struct report_job *p = (struct report_job *)job;
+	const struct service_options *o = &p->service->options;
+
 	if (job->r < 0)
-		LOG_LIMIT(log_warn, 5, "a report of host %u was not stored: %s", ((struct report_job *)job)->host,
-			  job->err.text);
+		LOG_LIMIT(log_warn, 5, "a report of host %u was not stored: %s", p->host, job->err.text);
+	if (job->r < 0 && o->report_lost)
+		o->report_lost(p->host, o->arg);
 	free(job);
 }
 
@@ -280,6 +286,7 @@ void service_host_report(struct service *s, uint32_t host, uint64_t applied, con
 
 	p->job.run = run_report;
 	p->job.done = report_done;
+	p->service = s;
 	p->host = host;
 	p->applied = applied;
 	p->n = n;

@@ -35,7 +35,7 @@ struct service {
 	struct change *change;
 	uint32_t vni_cursor;
 	struct placed *placed; /* ports that are not up since they were placed (ready.c) */
-	size_t n_waiting; /* of these, the ones whose peers are not ready */
+	struct placed *waiting; /* of these, the ones whose peers are not ready */
 	uint64_t trimmed; /* the log's end when it was last trimmed */
 
 	pthread_mutex_t lock;

@@ -19,7 +19,7 @@ struct list {
 	char **values; /* of all terms, in the form that the table takes */
 	size_t n_values;
 	struct table_field alive;
-	char alive_sql[64];
+	char alive_sql[96];
 	/* the page */
 	UT_string *text;
 	struct item {
@@ -50,9 +50,10 @@ static bool is_constant(const struct field *f, const char *value)
 static const struct table_field *field_of(struct list *l, const char *name)
 {
 	if (l->kind == &kind_agent && strcmp(name, "alive") == 0) {
-		int64_t since = (int64_t)time(NULL) - l->reader->service->options.agent_down_time;
+		int64_t now = (int64_t)time(NULL), down = (int64_t)l->reader->service->options.agent_down_time;
 
-		snprintf(l->alive_sql, sizeof(l->alive_sql), "(h.heartbeat >= %" PRId64 ")", since);
+		snprintf(l->alive_sql, sizeof(l->alive_sql), "(h.heartbeat BETWEEN %" PRId64 " AND %" PRId64 ")",
+			 now - down, now + down);
 		l->alive = (struct table_field) { "alive", TABLE_BOOL, l->alive_sql };
 		return &l->alive;
 	}

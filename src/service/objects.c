@@ -100,6 +100,7 @@ static int find_port(struct db *db, struct object *o, struct err *err)
 	o->port.network = row.network;
 	o->port.mac = row.mac;
 	o->port.admin_state_up = row.admin_state_up;
+	o->port.binding = row.binding;
 	/* Services (network:dhcp) speak for others; anti-spoofing is for instances. */
 	o->port.port_security = row.port_security && strncmp(row.device_owner, "network:", 8) != 0;
 	/* Cut between characters: half a one would end the host's stream. */

@@ -195,7 +195,7 @@ static void read_attributes(const json_t *attrs, struct port_row *p)
 
 static int create(struct tx *tx, const json_t *attrs, uint32_t *ret_num, struct err *err)
 {
-	struct port_row p = { .admin_state_up = true, .vnic_type = "normal", .profile = "{}" };
+	struct port_row p = { .admin_state_up = true, .binding = 1, .vnic_type = "normal", .profile = "{}" };
 	struct network_row n;
 	char id[64] = "";
 	int r;
@@ -301,6 +301,8 @@ static int update(struct tx *tx, void *row, const json_t *attrs, struct err *err
 	    (r = check_update(&old, p, attrs, err)) < 0)
 		return r;
 	moves = ips || !same_binding(&old, p);
+	if (old.host != p->host)
+		p->binding = (uint32_t)p->base.revision;
 	if (moves && (r = stand_read(tx, p->base.num, &left, err)) < 0)
 		return r;
 	r = ports_update(tx->db, p, err);

@@ -82,7 +82,8 @@ static void run_job(struct batch *b, struct job *job)
 	if (job->err.kind == ERR_NONE)
 		err_set(&job->err, ERR_INTERNAL, "HTTPInternalServerError",
 			"Request Failed: internal server error while processing your request.");
-	db_savepoint_undo(db, NULL);
+	if (db_in_transaction(db))
+		db_savepoint_undo(db, NULL);
 }
 
 static void fail_all(struct batch *b, int r, const struct err *err)
@@ -114,6 +115,42 @@ static void settle_ports(struct batch *b)
 		LOG_LIMIT(log_warn, 1, "a port's status was not stored: %s", err.text);
 }
 
+/*
+ * Some errors (a full disk, memory, the disk's own) take the whole transaction away, not just the statement's
+ * part of it. What ran before is undone then, and nothing may run after, for it would be no part of a whole.
+ */
+static int check_whole(struct batch *b, struct err *err)
+{
+	if (db_in_transaction(b->service->db))
+		return 0;
+	for (size_t i = 0; i < b->n; i++) {
+		if (b->jobs[i]->r >= 0 || b->jobs[i]->err.kind != ERR_UNAVAILABLE)
+			continue;
+		*err = b->jobs[i]->err;
+		return b->jobs[i]->r;
+	}
+	return err_set(err, ERR_UNAVAILABLE, "ServiceUnavailable", "The database is unavailable.");
+}
+
+static int run_jobs(struct batch *b, struct err *err)
+{
+	struct service *s = b->service;
+	int r;
+
+	/* Read anew each time: another process may write too (enroll). */
+	if ((r = changelog_last(s->db, &b->position, err)) < 0)
+		return r;
+	host_flush_beats(s, s->db, b->now);
+	for (size_t i = 0; i < b->n && (r = check_whole(b, err)) >= 0; i++)
+		run_job(b, b->jobs[i]);
+	if (r < 0 || (r = check_whole(b, err)) < 0)
+		return r;
+	settle_ports(b);
+	trim(b);
+	r = check_whole(b, err);
+	return r < 0 ? r : db_commit(s->db, err);
+}
+
 static void run_batch(struct batch *b)
 {
 	struct service *s = b->service;
@@ -121,24 +158,14 @@ static void run_batch(struct batch *b)
 	int r;
 
 	b->now = (int64_t)time(NULL);
-	if ((r = db_begin(s->db, &err)) < 0) {
-		fail_all(b, r, &err);
-		return;
-	}
-	/* Read anew each time: another process may write too (enroll). */
-	if ((r = changelog_last(s->db, &b->position, &err)) >= 0) {
-		host_flush_beats(s, s->db, b->now);
-		for (size_t i = 0; i < b->n; i++)
-			run_job(b, b->jobs[i]);
-		settle_ports(b);
-		trim(b);
-		r = db_commit(s->db, &err);
-	}
+	if ((r = db_begin(s->db, &err)) >= 0)
+		r = run_jobs(b, &err);
 	if (r < 0) {
 		db_rollback(s->db);
 		b->logged = false;
 		fail_all(b, r, &err);
 	}
+	ready_end(s, r >= 0);
 }
 
 /*

@@ -37,6 +37,8 @@ struct service_options {
 	uint32_t physnet_mtu; /* [DEFAULT] global_physnet_mtu; a VXLAN network has 50 less */
 	uint32_t agent_down_time; /* [DEFAULT] agent_down_time, seconds */
 	void (*changed)(void *arg);
+	/* What the host has reported could not be stored: it has to say it again. From the writer thread; or NULL. */
+	void (*report_lost)(uint32_t host, void *arg);
 	void *arg;
 };
 
@@ -134,6 +136,7 @@ void service_host_hello(struct service *s, const struct service_host_hello *hell
 enum service_port_state { SERVICE_PORT_DOWN, SERVICE_PORT_UP, SERVICE_PORT_ERROR };
 struct service_port_report {
 	uint32_t port;
+	uint32_t binding; /* as it was sent with the port; 0: not known */
 	enum service_port_state state;
 };
 /* Status, acknowledgement and liveness; batched by the writer, never in the log. */

@@ -490,6 +490,61 @@ static void active_when_its_peers_are_ready(void **state)
 	testing_close(&b.t);
 }
 
+static void expect_status(struct basis *b, const char *port, const char *status)
+{
+	testing_settle(&b->t);
+	assert_string_equal(shown(b, port, "status"), status);
+}
+
+static void bind(struct basis *b, const char *port, const char *host)
+{
+	assert_int_equal(testing_call(&b->t, SERVICE_UPDATE, &resource_port, port,
+				      testing_attrs("{'binding:host_id':'%s'}", host)),
+			 0);
+}
+
+static int64_t binding_of(struct basis *b, const char *port)
+{
+	int64_t binding = 0;
+
+	db_get_int(b->t.reader->db, 0, &binding, NULL, "SELECT binding FROM ports WHERE num = $1",
+		   DB(v_int(number_of_port(b, port))));
+	return binding;
+}
+
+/* A port that went away and came back: what was said of it before is not said of it now. */
+static void reports_are_of_one_binding(void **state)
+{
+	struct service_port_report first = { .state = SERVICE_PORT_UP }, second;
+	char port[UUID_TEXT_SIZE];
+	uint32_t h1, h2;
+	struct basis b;
+
+	(void)state;
+	basis_open(&b, "10.0.0.0/24", NULL);
+	assert_int_equal(testing_hello(&b.t, "h1", "192.0.2.1", "legacy", &h1), 0);
+	assert_int_equal(testing_hello(&b.t, "h2", "192.0.2.2", "legacy", &h2), 0);
+	made(&b.t, &resource_port, port_attrs(&b, ",'binding:host_id':'h1','device_owner':'compute:nova'"), port);
+	first.port = number_of_port(&b, port);
+	first.binding = (uint32_t)binding_of(&b, port);
+	service_host_report(b.t.service, h1, 1000, &first, 1);
+	expect_status(&b, port, "ACTIVE");
+	bind(&b, port, "h2");
+	bind(&b, port, "h1");
+	expect_status(&b, port, "DOWN");
+	service_host_report(b.t.service, h1, 1000, &first, 1);
+	expect_status(&b, port, "DOWN");
+	second = first;
+	second.binding = (uint32_t)binding_of(&b, port);
+	assert_true(second.binding > first.binding);
+	service_host_report(b.t.service, h1, 1000, &second, 1);
+	expect_status(&b, port, "ACTIVE");
+	first.state = SERVICE_PORT_ERROR;
+	service_host_report(b.t.service, h1, 1000, &first, 1);
+	expect_status(&b, port, "ACTIVE");
+	testing_close(&b.t);
+}
+
 static void count_agents(const char *json, size_t len, const char *id, void *arg)
 {
 	json_t *agent = json_loadb(json, len, 0, NULL);
@@ -509,6 +564,41 @@ static void list_agents(struct testing *t, char ret[2][UUID_TEXT_SIZE])
 
 	ret[0][0] = ret[1][0] = '\0';
 	assert_int_equal(service_list(t->reader, &admin, &resource_agent, &q, count_agents, ret, &more, &t->err), 0);
+}
+
+static bool is_alive(struct testing *t)
+{
+	const struct field *alive = resource_field(&resource_agent, "alive");
+	struct service_filter filter = { alive, "true" };
+	struct service_query q = { .filters = &filter, .n_filters = 1 };
+	struct caller admin = { .admin = true };
+	char ids[2][UUID_TEXT_SIZE] = { "", "" };
+	bool more;
+
+	assert_int_equal(service_list(t->reader, &admin, &resource_agent, &q, count_agents, ids, &more, &t->err), 0);
+	return ids[0][0];
+}
+
+/* The clock was set back: who was heard then is not alive until then. */
+static void clocks_jump(void **state)
+{
+	struct testing t;
+	uint32_t host;
+	struct db *db;
+	char path[96];
+
+	(void)state;
+	testing_open(&t, NULL);
+	assert_int_equal(testing_hello(&t, "h1", "192.0.2.1", "legacy", &host), 0);
+	assert_true(is_alive(&t));
+	snprintf(path, sizeof(path), "%s/made/neutron.db", t.dir);
+	assert_int_equal(db_open(path, DB_WRITER, &db, &t.err), 0);
+	assert_true(db_script(db, "UPDATE hosts SET heartbeat = heartbeat + 3600", &t.err) >= 0);
+	assert_false(is_alive(&t));
+	assert_true(db_script(db, "UPDATE hosts SET heartbeat = heartbeat - 7200", &t.err) >= 0);
+	assert_false(is_alive(&t));
+	db_close(db);
+	testing_close(&t);
 }
 
 static void agents_are_the_faces_of_hosts(void **state)
@@ -571,7 +661,7 @@ static void tokens(void **state)
 
 struct many {
 	sem_t done;
-	int good, bad;
+	int good, bad, unavailable;
 };
 
 static void one_done(struct service_call *call, void *arg)
@@ -582,6 +672,7 @@ static void one_done(struct service_call *call, void *arg)
 		m->bad++;
 	else
 		m->good++;
+	m->unavailable += call->r < 0 && call->err.kind == ERR_UNAVAILABLE;
 	service_call_free(call);
 	sem_post(&m->done);
 }
@@ -624,6 +715,84 @@ static void calls_of_a_batch_fail_alone(void **state)
 	assert_int_equal(n, 1 + m.good);
 	db_get_int(b.t.reader->db, 0, &n, NULL, "SELECT count(*) FROM addresses", DB_NONE);
 	assert_int_equal(n, 1 + m.good);
+	testing_close(&b.t);
+}
+
+struct script {
+	struct job job;
+	const char *sql;
+	sem_t entered, go_on;
+};
+
+static int run_script(struct tx *tx, struct job *job, struct err *err)
+{
+	struct script *s = (struct script *)job;
+
+	sem_post(&s->entered);
+	sem_wait(&s->go_on);
+	return db_script(tx->db, s->sql, err);
+}
+
+static void script_done(struct job *job)
+{
+	sem_post(&((struct script *)job)->entered);
+}
+
+/* The database may grow by some pages more, in the middle of a batch of calls that all want to write. */
+static void a_full_disk_loses_nothing(void **state)
+{
+	struct script fill = { .job = { .run = run_script, .done = script_done } };
+	struct many m = { .good = 0 };
+	char text[64], port[UUID_TEXT_SIZE];
+	struct basis b;
+	int64_t n, pages, logged;
+
+	(void)state;
+	basis_open(&b, "10.0.0.0/16", NULL);
+	db_get_int(b.t.reader->db, 0, &pages, NULL, "PRAGMA page_count", DB_NONE);
+	snprintf(text, sizeof(text), "PRAGMA max_page_count = %lld", (long long)pages + 10);
+	fill.sql = text;
+	sem_init(&fill.entered, 0, 0);
+	sem_init(&fill.go_on, 0, 0);
+	sem_init(&m.done, 0, 0);
+	service_queue(b.t.service, &fill.job);
+	sem_wait(&fill.entered);
+	for (int i = 0; i < MANY; i++) {
+		struct service_call *call = service_call_new();
+
+		call->op = SERVICE_CREATE;
+		call->resource = &resource_port;
+		call->attrs = port_attrs(
+			&b, ",'description':'a longer text, so that it is full before long, and not only then'");
+		call->caller = (struct caller) { .admin = true, .project_id = "p" };
+		call->done = one_done;
+		call->arg = &m;
+		service_submit(b.t.service, call);
+	}
+	sem_post(&fill.go_on);
+	for (int i = 0; i < MANY; i++)
+		sem_wait(&m.done);
+	sem_wait(&fill.entered);
+	assert_true(m.bad > 0);
+	assert_int_equal(m.unavailable, m.bad);
+	db_get_int(b.t.reader->db, 0, &n, NULL, "SELECT count(*) FROM ports", DB_NONE);
+	assert_int_equal(n, m.good);
+	db_get_int(b.t.reader->db, 0, &n, NULL, "SELECT count(*) FROM addresses", DB_NONE);
+	assert_int_equal(n, m.good);
+	/* With room again it goes on, and the log has no gap. */
+	fill.sql = "PRAGMA max_page_count = 1000000";
+	sem_post(&fill.go_on);
+	service_queue(b.t.service, &fill.job);
+	sem_wait(&fill.entered);
+	sem_wait(&fill.entered);
+	made(&b.t, &resource_port, port_attrs(&b, ",'binding:host_id':'h1'"), port);
+	made(&b.t, &resource_port, port_attrs(&b, ",'binding:host_id':'h1'"), port);
+	db_get_int(b.t.reader->db, 0, &n, NULL, "SELECT count(DISTINCT position) FROM log", DB_NONE);
+	db_get_int(b.t.reader->db, 0, &logged, NULL, "SELECT max(position) FROM log", DB_NONE);
+	assert_int_equal(n, logged);
+	sem_destroy(&fill.entered);
+	sem_destroy(&fill.go_on);
+	sem_destroy(&m.done);
 	testing_close(&b.t);
 }
 
@@ -778,9 +947,12 @@ int main(void)
 		cmocka_unit_test(routers_that_are_not_served),
 		cmocka_unit_test(binding_and_status),
 		cmocka_unit_test(active_when_its_peers_are_ready),
+		cmocka_unit_test(reports_are_of_one_binding),
+		cmocka_unit_test(clocks_jump),
 		cmocka_unit_test(agents_are_the_faces_of_hosts),
 		cmocka_unit_test(tokens),
 		cmocka_unit_test(calls_of_a_batch_fail_alone),
+		cmocka_unit_test(a_full_disk_loses_nothing),
 		cmocka_unit_test(lists_filter_sort_and_page),
 		cmocka_unit_test(the_database_is_kept),
 		cmocka_unit_test(other_files_are_left_alone),

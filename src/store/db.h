@@ -125,6 +125,7 @@ int db_script(struct db *db, const char *sql, struct err *err);
 int db_begin(struct db *db, struct err *err); /* a reader's view, or the writer's transaction */
 int db_commit(struct db *db, struct err *err);
 void db_rollback(struct db *db);
+bool db_in_transaction(struct db *db); /* false too when an error has ended it */
 int db_savepoint(struct db *db, struct err *err);
 int db_savepoint_keep(struct db *db, struct err *err);
 int db_savepoint_undo(struct db *db, struct err *err);

@@ -51,6 +51,7 @@ static void read_row(struct db_rows *q, void *row)
 	db_copy_text(q, i++, p->device_owner, sizeof(p->device_owner));
 	p->host = db_u32(q, i++);
 	p->next = db_u32(q, i++);
+	p->binding = db_u32(q, i++);
 	db_copy_text(q, i++, p->vnic_type, sizeof(p->vnic_type));
 	db_copy_text(q, i++, p->profile, sizeof(p->profile));
 	db_copy_blob(q, i++, p->network_id.b, sizeof(p->network_id.b));
@@ -64,7 +65,7 @@ static void read_row(struct db_rows *q, void *row)
 
 const struct table ports_table = {
 	.select = "SELECT " BASE_COLUMNS ", t.network, t.admin_state_up, t.port_security, t.mac, t.device_id,"
-		  " t.device_owner, t.host, t.next, t.vnic_type, t.profile, n.id, h.name, h.registered,"
+		  " t.device_owner, t.host, t.next, t.binding, t.vnic_type, t.profile, n.id, h.name, h.registered,"
 		  " x.registered, h.vif_type, i.router, " STATUS
 		  " FROM ports t JOIN networks n ON n.num = t.network LEFT JOIN hosts h ON h.num = t.host"
 		  " LEFT JOIN hosts x ON x.num = t.next LEFT JOIN interfaces i ON i.port = t.num",
@@ -78,13 +79,15 @@ int ports_insert(struct db *db, struct port_row *p, struct err *err)
 {
 	return db_insert(db, &p->base.num, err,
 			 "INSERT INTO ports (id, project, name, description, created, updated, revision, network,"
-			 " admin_state_up, port_security, mac, device_id, device_owner, host, next, vnic_type, profile)"
-			 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+			 " admin_state_up, port_security, mac, device_id, device_owner, host, next, vnic_type, profile,"
+			 " binding)"
+			 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
 			 DB(v_uuid(&p->base.id), v_text(p->base.project), v_text(p->base.name),
 			    v_text(p->base.description), v_int(p->base.created), v_int(p->base.updated),
 			    v_int(p->base.revision), v_int(p->network), v_int(p->admin_state_up),
 			    v_int(p->port_security), v_mac(&p->mac), v_text(p->device_id), v_text(p->device_owner),
-			    v_ref(p->host), v_ref(p->next), v_text(p->vnic_type), v_text(p->profile)));
+			    v_ref(p->host), v_ref(p->next), v_text(p->vnic_type), v_text(p->profile),
+			    v_int(p->binding)));
 }
 
 int ports_update(struct db *db, const struct port_row *p, struct err *err)
@@ -92,11 +95,11 @@ int ports_update(struct db *db, const struct port_row *p, struct err *err)
 	return db_run(db, err,
 		      "UPDATE ports SET name = $2, description = $3, updated = $4, revision = $5, admin_state_up = $6,"
 		      " port_security = $7, mac = $8, device_id = $9, device_owner = $10, host = $11, next = $12,"
-		      " vnic_type = $13, profile = $14, project = $15 WHERE num = $1",
+		      " vnic_type = $13, profile = $14, project = $15, binding = $16 WHERE num = $1",
 		      DB(v_int(p->base.num), v_text(p->base.name), v_text(p->base.description), v_int(p->base.updated),
 			 v_int(p->base.revision), v_int(p->admin_state_up), v_int(p->port_security), v_mac(&p->mac),
 			 v_text(p->device_id), v_text(p->device_owner), v_ref(p->host), v_ref(p->next),
-			 v_text(p->vnic_type), v_text(p->profile), v_text(p->base.project)));
+			 v_text(p->vnic_type), v_text(p->profile), v_text(p->base.project), v_int(p->binding)));
 }
 
 int ports_delete(struct db *db, uint32_t num, struct err *err)
@@ -126,10 +129,17 @@ int ports_addresses(struct db *db, uint32_t num, struct port_address ret[PORT_MA
 	return r < 0 ? r : n;
 }
 
-int ports_report(struct db *db, uint32_t num, uint32_t host, enum port_reported reported, struct err *err)
+int ports_report(struct db *db, uint32_t num, uint32_t host, uint32_t binding, enum port_reported reported,
+		 struct err *err)
 {
-	return db_run(db, err, "UPDATE ports SET reported = $3 WHERE num = $1 AND host = $2",
-		      DB(v_int(num), v_int(host), v_int(reported)));
+	return db_run(db, err,
+		      "UPDATE ports SET reported = $4 WHERE num = $1 AND host = $2 AND (binding = $3 OR $3 = 0)",
+		      DB(v_int(num), v_int(host), v_int(binding), v_int(reported)));
+}
+
+int ports_forget_reports_of(struct db *db, uint32_t host, struct err *err)
+{
+	return db_run(db, err, "UPDATE ports SET reported = 0 WHERE host = $1", DB(v_int(host)));
 }
 
 int ports_forget_report(struct db *db, uint32_t num, struct err *err)

@@ -17,6 +17,7 @@ struct port_row {
 	struct mac mac;
 	char device_id[TEXT_COLUMN_SIZE], device_owner[TEXT_COLUMN_SIZE];
 	uint32_t host, next; /* hosts; next: where it is migrating to; 0: none */
+	uint32_t binding; /* the revision with which it was bound to this host */
 	char vnic_type[32];
 	char profile[JSON_COLUMN_SIZE]; /* JSON object */
 	/* What follows is read along with it, and not written. */
@@ -43,7 +44,10 @@ int ports_update(struct db *db, const struct port_row *p, struct err *err);
 int ports_delete(struct db *db, uint32_t num, struct err *err); /* and its addresses */
 /* The port's addresses in the order in which they were asked for; their number. */
 int ports_addresses(struct db *db, uint32_t num, struct port_address ret[PORT_MAX_ADDRESSES], struct err *err);
-/* Records what `host` said, if the port is bound to it. */
-int ports_report(struct db *db, uint32_t num, uint32_t host, enum port_reported reported, struct err *err);
+/* Records what `host` said of this binding (0: of any), if it is the port's. */
+int ports_report(struct db *db, uint32_t num, uint32_t host, uint32_t binding, enum port_reported reported,
+		 struct err *err);
+/* What was said of the host's ports no longer holds. */
+int ports_forget_reports_of(struct db *db, uint32_t host, struct err *err);
 /* The port was bound anew: what was reported no longer holds. */
 int ports_forget_report(struct db *db, uint32_t num, struct err *err);

@@ -39,7 +39,7 @@ static int failure(struct db *db, int rc, const char *what, struct err *err)
 
 	if (code == SQLITE_CONSTRAINT)
 		return -EEXIST;
-	log_err("database: %s: %s", what, db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
+	LOG_LIMIT(log_err, 10, "database: %s: %s", what, db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
 	if (code == SQLITE_BUSY || code == SQLITE_LOCKED || code == SQLITE_FULL || code == SQLITE_NOMEM)
 		return err_set(err, ERR_UNAVAILABLE, "ServiceUnavailable", "The database is unavailable: %s",
 			       sqlite3_errstr(rc));
@@ -350,9 +350,14 @@ int db_commit(struct db *db, struct err *err)
 	return r;
 }
 
+bool db_in_transaction(struct db *db)
+{
+	return !sqlite3_get_autocommit(db->handle);
+}
+
 void db_rollback(struct db *db)
 {
-	if (!sqlite3_get_autocommit(db->handle))
+	if (db_in_transaction(db))
 		db_run(db, NULL, "ROLLBACK", DB_NONE);
 }
 

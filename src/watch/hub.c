@@ -180,10 +180,8 @@ static void on_accept(int fd, const char *peer, void *arg)
 
 /* ---- what other threads say ---- */
 
-void hub_hello_done(struct hub *h, uint64_t ticket, int r, const char *text)
+static void add_verdict(struct hub *h, struct verdict v, const char *text)
 {
-	struct verdict v = { .ticket = ticket, .r = r };
-
 	snprintf(v.text, sizeof(v.text), "%s", text ? text : "");
 	pthread_mutex_lock(&h->lock);
 	h->verdicts = xrealloc(h->verdicts, (h->n_verdicts + 1) * sizeof(v));
@@ -192,9 +190,38 @@ void hub_hello_done(struct hub *h, uint64_t ticket, int r, const char *text)
 	loop_post(h->wake);
 }
 
+void hub_hello_done(struct hub *h, uint64_t ticket, int r, const char *text)
+{
+	add_verdict(h, (struct verdict) { .ticket = ticket, .r = r }, text);
+}
+
+void hub_drop_host(struct hub *h, uint32_t host, const char *why)
+{
+	add_verdict(h, (struct verdict) { .host = host }, why);
+}
+
 void hub_wake(struct hub *h)
 {
 	loop_post(h->wake);
+}
+
+static void take_verdict(struct hub *h, const struct verdict *v)
+{
+	struct conn *c;
+
+	if (!v->ticket) {
+		HASH_FIND(hh, h->hosts, &v->host, sizeof(v->host), c);
+		if (c)
+			conn_drop(c, v->text);
+		return;
+	}
+	DL_SEARCH_SCALAR(h->conns, c, ticket, v->ticket);
+	if (!c || c->state != CONN_STORING)
+		return;
+	if (v->r < 0)
+		refuse(c, "request", v->text);
+	else
+		c->state = CONN_READY;
 }
 
 static void take_verdicts(struct hub *h)
@@ -207,17 +234,8 @@ static void take_verdicts(struct hub *h)
 	n = h->n_verdicts;
 	h->n_verdicts = 0;
 	pthread_mutex_unlock(&h->lock);
-	for (size_t i = 0; i < n; i++) {
-		struct conn *c;
-
-		DL_SEARCH_SCALAR(h->conns, c, ticket, verdicts[i].ticket);
-		if (!c || c->state != CONN_STORING)
-			continue;
-		if (verdicts[i].r < 0)
-			refuse(c, "request", verdicts[i].text);
-		else
-			c->state = CONN_READY;
-	}
+	for (size_t i = 0; i < n; i++)
+		take_verdict(h, &verdicts[i]);
 	free(verdicts);
 }
 

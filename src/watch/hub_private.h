@@ -59,7 +59,8 @@ struct conn {
 };
 
 struct verdict {
-	uint64_t ticket;
+	uint64_t ticket; /* of a hello; 0: the host's connection is to go */
+	uint32_t host;
 	int r;
 	char text[256];
 };

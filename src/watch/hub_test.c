@@ -615,6 +615,25 @@ static void test_source_fails(void **state)
 	agent_free(a);
 }
 
+/* Another thread wants a host to come again. */
+static void test_drop_host(void **state)
+{
+	struct agent *a, *b;
+
+	(void)state;
+	need(1, "host:1");
+	a = agent_hello("compute1", "secret", "");
+	b = agent_hello("compute2", "secret", "");
+	await(a, "snapshot\":true}}\n");
+	await(b, "snapshot\":true}}\n");
+	hub_drop_host(hub, 1, "told to");
+	hub_drop_host(hub, 7, "nobody");
+	await_closed(a);
+	assert_false(b->closed);
+	agent_free(a);
+	agent_free(b);
+}
+
 static void test_heartbeat_and_silence(void **state)
 {
 	struct agent *a;
@@ -644,6 +663,7 @@ int main(void)
 		T(test_slow_reader),
 		T(test_deaf_reader),
 		T(test_source_fails),
+		T(test_drop_host),
 		T(test_heartbeat_and_silence),
 	};
 

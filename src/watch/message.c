@@ -345,6 +345,8 @@ json_t *message_port_encode(const struct message_port *p)
 	json_t *json = json_object();
 
 	json_object_set_new(json, "num", json_integer(p->num));
+	if (p->binding)
+		json_object_set_new(json, "binding", json_integer(p->binding));
 	json_object_set_new(json, "state", json_string(port_states[p->state]));
 	if (p->text[0])
 		json_object_set_new(json, "text", json_string(p->text));
@@ -359,6 +361,8 @@ int message_port_decode(const json_t *json, struct message_port *ret, struct err
 	memset(ret, 0, sizeof(*ret));
 	r = json_get_u32(json, "num", &ret->num, err);
 	if (r < 0)
+		return r;
+	if (json_object_get(json, "binding") && (r = json_get_u32(json, "binding", &ret->binding, err)) < 0)
 		return r;
 	r = json_get_string(json, "state", &state, err);
 	if (r < 0)

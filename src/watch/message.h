@@ -121,6 +121,7 @@ enum message_port_state { MESSAGE_PORT_DOWN, MESSAGE_PORT_UP, MESSAGE_PORT_ERROR
 
 struct message_port {
 	uint32_t num;
+	uint32_t binding; /* of the port, as it was sent; 0: not known */
 	enum message_port_state state;
 	char text[256]; /* why it is in error */
 };

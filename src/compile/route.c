@@ -94,12 +94,15 @@ void route_interface(struct context *ctx, const struct object *o)
 	r.interface.key.mac = i->mac;
 	r.interface.part = part_of(i);
 	r.interface.kind = PLAN_INTERFACE_DISTRIBUTED;
-	r.interface.up = lives_here(ctx, i->router);
+	r.interface.up = i->admin_state_up && lives_here(ctx, i->router);
 	r.interface.uuid = o->interface.uuid;
 	if (router)
 		r.interface.router_uuid = router->router.uuid;
-	r.interface.n_addrs = i->n_addrs;
-	memcpy(r.interface.addrs, i->addrs, i->n_addrs * sizeof(i->addrs[0]));
+	/* Its router may be up and reached by another: that one has only what is up. */
+	if (i->admin_state_up) {
+		r.interface.n_addrs = i->n_addrs;
+		memcpy(r.interface.addrs, i->addrs, i->n_addrs * sizeof(i->addrs[0]));
+	}
 	plan_record_normalize(&r);
 	context_add(ctx, &r, RANK_NORMAL);
 	for (uint8_t n = 0; n < i->n_addrs; n++) {

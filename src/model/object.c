@@ -14,6 +14,7 @@ enum member_type {
 	MEMBER_U32,
 	MEMBER_U32_OR_0, /* may be missing: it came later than the others */
 	MEMBER_BOOL,
+	MEMBER_TRUE, /* a bool; true where it is left out, as by an end that does not know it */
 	MEMBER_TEXT, /* size: of the array, with the final NUL */
 	MEMBER_UUID,
 	MEMBER_MAC,
@@ -99,6 +100,7 @@ static const struct member interface_members[] = {
 	{ "router", MEMBER_U32, AT(interface.router) },
 	{ "network", MEMBER_U32, AT(interface.network) },
 	{ "mac", MEMBER_MAC, AT(interface.mac) },
+	{ "admin_state_up", MEMBER_TRUE, AT(interface.admin_state_up) },
 	LIST("addrs", MEMBER_PREFIXES, interface.addrs, interface.n_addrs),
 	{ NULL },
 };
@@ -252,6 +254,7 @@ static void encode_member(struct jw *w, const struct object *o, const struct mem
 		jw_uint(w, *(const uint32_t *)at);
 		break;
 	case MEMBER_BOOL:
+	case MEMBER_TRUE:
 		jw_bool(w, *(const bool *)at);
 		break;
 	case MEMBER_TEXT:
@@ -380,6 +383,12 @@ static int decode_member(const json_t *json, const struct member *m, struct obje
 		return json_get_u32(json, m->name, at, err);
 	case MEMBER_U32:
 		return json_get_u32(json, m->name, at, err);
+	case MEMBER_TRUE:
+		if (!value) {
+			*(bool *)at = true;
+			return 0;
+		}
+		return json_get_bool(json, m->name, at, err);
 	case MEMBER_BOOL:
 		return json_get_bool(json, m->name, at, err);
 	case MEMBER_TEXT:

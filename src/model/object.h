@@ -120,6 +120,7 @@ struct object_interface {
 	uint32_t router;
 	uint32_t network;
 	struct mac mac;
+	bool admin_state_up; /* of its port */
 	uint8_t n_addrs;
 	struct prefix addrs[OBJECT_MAX_INTERFACE_ADDRS]; /* address with the length of its subnet */
 };

@@ -31,7 +31,8 @@ static const char *const texts[] = {
 	"{\"kind\":\"router\",\"num\":1,\"unit\":\"router:1\",\"uuid\":\"6f1b1c52-0b1e-4f0e-9d52-2f4b6f1f6a04\","
 	"\"admin_state_up\":true,\"distributed\":true}",
 	"{\"kind\":\"interface\",\"num\":13,\"unit\":\"router:1\",\"uuid\":\"6f1b1c52-0b1e-4f0e-9d52-2f4b6f1f6a05\","
-	"\"router\":1,\"network\":7,\"mac\":\"fa:16:3e:00:00:0d\",\"addrs\":[\"10.0.1.1/24\"]}",
+	"\"router\":1,\"network\":7,\"mac\":\"fa:16:3e:00:00:0d\",\"admin_state_up\":false,\"addrs\":[\"10.0.1.1/"
+	"24\"]}",
 	"{\"kind\":\"member\",\"router\":1,\"host\":3,\"unit\":\"router:1\"}",
 };
 

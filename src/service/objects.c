@@ -146,6 +146,7 @@ static int find_interface(struct db *db, struct object *o, struct err *err)
 	o->interface.router = row.router;
 	o->interface.network = row.network;
 	o->interface.mac = row.mac;
+	o->interface.admin_state_up = row.admin_state_up;
 	o->interface.n_addrs = (uint8_t)n;
 	for (int i = 0; i < n; i++) {
 		o->interface.addrs[i].addr = addrs[i].ip;

@@ -92,3 +92,14 @@ def test_admin_state_of_a_port(watched, state):
     goal = 1 if state else 0
     until(f"green2 answers {goal}",
           lambda: ping(watched.blue1, watched.green2.ip, 1, options=["-W", "0.3"])[1] == goal, 10)
+
+
+@pytest.mark.parametrize("state", [False, True])
+def test_admin_state_of_an_interface(watched, state):
+    watched.api.update("ports", watched.gateways["green"]["id"], admin_state_up=state)
+    goal = 1 if state else 0
+    for target in (watched.green2.ip, watched.gateway_ip("green")):
+        until(f"{target} answers {goal}",
+              lambda: ping(watched.blue1, target, 1, options=["-W", "0.3"])[1] == goal, 10)
+    watched.sees(watched.blue1, watched.gateway_ip("blue"))
+    watched.sees(watched.green1, watched.green2.ip)

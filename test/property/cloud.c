@@ -91,6 +91,7 @@ static void add_interface(struct cloud *c, struct rng *r)
 	for (uint32_t last = 2; ip_is_zero(&ip) || address_taken(c, subnet, &ip); last++)
 		ip = ip_from_v4(ip_to_v4(&s->cidr.addr) + last);
 	f->there = true;
+	f->up = !rng_chance(r, 10);
 	f->router = router;
 	f->subnet = subnet;
 	f->network = s->network;
@@ -266,6 +267,9 @@ void cloud_change(struct cloud *c, struct rng *r)
 	case 7:
 		swap_segments(c, r);
 		break;
+	case 8:
+		f->up = !f->up;
+		break;
 	default:
 		change_vm(c, r);
 		break;
@@ -434,6 +438,7 @@ static void add_router(struct model *m, const struct cloud *c, uint32_t router)
 		o.interface.router = router;
 		o.interface.network = f->network;
 		o.interface.mac = f->mac;
+		o.interface.admin_state_up = f->up;
 		o.interface.n_addrs = 1;
 		o.interface.addrs[0].addr = f->ip;
 		o.interface.addrs[0].len = c->subnets[f->subnet - 1].cidr.len;

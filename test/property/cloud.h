@@ -36,7 +36,7 @@ struct cloud_subnet {
 
 /* A router on one subnet. */
 struct cloud_interface {
-	bool there;
+	bool there, up;
 	uint32_t router, subnet, network;
 	struct ip ip;
 	struct mac mac;

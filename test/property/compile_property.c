@@ -96,6 +96,7 @@ static void random_port_members(struct rng *r, struct object *o)
 		o->interface.router = num(r);
 		o->interface.network = num(r);
 		o->interface.mac = random_mac(r);
+		o->interface.admin_state_up = rng_chance(r, 80);
 		for (o->interface.n_addrs = 0; o->interface.n_addrs < rng_below(r, 4); o->interface.n_addrs++)
 			o->interface.addrs[o->interface.n_addrs] = random_subnet(r);
 	}

@@ -24,7 +24,7 @@ static const struct cloud_interface *way_to(const struct cloud *c, uint32_t rout
 	for (uint32_t i = 0; i < INTERFACES_MAX; i++) {
 		const struct cloud_interface *f = &c->interfaces[i];
 
-		if (f->there && f->router == router && prefix_contains(&c->subnets[f->subnet - 1].cidr, ip))
+		if (f->there && f->up && f->router == router && prefix_contains(&c->subnets[f->subnet - 1].cidr, ip))
 			return f;
 	}
 	return NULL;
@@ -33,15 +33,16 @@ static const struct cloud_interface *way_to(const struct cloud *c, uint32_t rout
 static bool is_address_of(const struct cloud *c, uint32_t router, const struct ip *ip)
 {
 	for (uint32_t i = 0; i < INTERFACES_MAX; i++)
-		if (c->interfaces[i].there && c->interfaces[i].router == router && ip_equal(&c->interfaces[i].ip, ip))
+		if (c->interfaces[i].there && c->interfaces[i].up && c->interfaces[i].router == router &&
+		    ip_equal(&c->interfaces[i].ip, ip))
 			return true;
 	return false;
 }
 
-/* The router is on, and on this host. */
-static bool works(const struct cloud *c, uint32_t router, uint32_t host)
+/* The interface and its router are on, and the router is on this host. */
+static bool works(const struct cloud *c, const struct cloud_interface *f, uint32_t host)
 {
-	return c->router_up[router - 1] && cloud_router_lives(c, router, host);
+	return f->up && c->router_up[f->router - 1] && cloud_router_lives(c, f->router, host);
 }
 
 /* What the subnet's VMs take for their gateway: who has the gateway's address, else its first router. */
@@ -99,7 +100,7 @@ static struct expected ask_routed(const struct cloud *c, const struct probe *p, 
 	const struct cloud_interface *out, *other;
 	struct expected e;
 
-	if (!works(c, in->router, p->host))
+	if (!works(c, in, p->host))
 		return (struct expected) { EXPECT_NOBODY };
 	if (is_address_of(c, in->router, &p->dst))
 		return answer(p);
@@ -109,7 +110,7 @@ static struct expected ask_routed(const struct cloud *c, const struct probe *p, 
 	/* Another router's address there: that router answers, on this host. */
 	other = interface_by_ip(c, out->network, &p->dst);
 	if (other)
-		return works(c, other->router, p->host) ? answer(p) : (struct expected) { EXPECT_NOBODY };
+		return works(c, other, p->host) ? answer(p) : (struct expected) { EXPECT_NOBODY };
 	for (uint32_t i = 0; i < VMS_MAX; i++) {
 		const struct cloud_vm *vm = &c->vms[i];
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/control.h"
+#include "agent/journal.h"
 #include "agent/snapshot.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -36,6 +37,8 @@ struct agent {
 	struct driver *driver;
 	struct driver_events driver_events;
 	struct control *control;
+	struct journal *journal;
+	bool loading; /* what follow says is of the past */
 	bool synced; /* the driver was given a whole plan: from then on changes */
 	bool reporting; /* the server knows the ports that we would name */
 	uint64_t told_applied;
@@ -61,6 +64,8 @@ static void save(struct agent *a)
 		LOG_LIMIT(log_warn, 1, "snapshot not written: %s", err.text);
 		return;
 	}
+	if (journal_restart(a->journal, head.incarnation, &err) < 0)
+		LOG_LIMIT(log_warn, 1, "journal not begun: %s", err.text);
 	a->save_wanted = false;
 	a->saved_position = head.position;
 	a->saved_us = loop_now_us(a->loop);
@@ -68,7 +73,11 @@ static void save(struct agent *a)
 
 static void on_save(void *arg)
 {
-	save(arg);
+	struct agent *a = arg;
+
+	/* Also when it cannot be done now: the next frame asks again. */
+	a->save_wanted = false;
+	save(a);
 }
 
 static void save_soon(struct agent *a)
@@ -77,6 +86,28 @@ static void save_soon(struct agent *a)
 		return;
 	a->save_wanted = true;
 	loop_timer_arm(a->save, SAVE_AFTER_US);
+}
+
+static int on_journal(const struct message *m, struct err *err, void *arg)
+{
+	struct agent *a = arg;
+
+	return follow_message(a->follow, m, err);
+}
+
+/* What came after the snapshot. The journal goes on from a snapshot that has it all. */
+static void replay(struct agent *a)
+{
+	_cleanup_(freep) char *path = xasprintf("%s" JOURNAL_SUFFIX, a->config.snapshot_path);
+	struct err err = { 0 };
+	int r;
+
+	a->loading = true;
+	r = journal_replay(path, follow_incarnation(a->follow), follow_position(a->follow), on_journal, a, &err);
+	a->loading = false;
+	if (r < 0 && r != -ENOENT)
+		log_warn("the journal on disk is used as far as it can be read: %s", err.text);
+	save(a);
 }
 
 static void load(struct agent *a)
@@ -97,10 +128,11 @@ static void load(struct agent *a)
 		model_free(m);
 		return;
 	}
-	log_info("starting from the snapshot on disk: %zu objects at %llu", model_count(m),
-		 (unsigned long long)head.position);
 	follow_load(a->follow, m, head.incarnation, head.position);
 	a->saved_position = head.position;
+	replay(a);
+	log_info("starting from the snapshot on disk: %zu objects at %llu", model_count(follow_model(a->follow)),
+		 (unsigned long long)follow_position(a->follow));
 }
 
 /* ---- reports ---- */
@@ -160,19 +192,24 @@ static void on_changes(const struct plan_changes *changes, bool whole, const cha
 	struct agent *a = arg;
 	uint64_t position = follow_position(a->follow);
 
+	if (a->loading)
+		return;
 	if (changes->n > 0)
 		log_info("%s%s%zu changes at %llu", request_id, request_id[0] ? ": " : "", changes->n,
 			 (unsigned long long)position);
 	if (whole) {
 		apply_forget_position(a->apply);
 		a->reporting = true;
+		/* Before it is applied, as frames are put into the journal. */
+		save(a);
 	}
 	if (a->synced)
 		apply_changes(a->apply, follow_plan(a->follow), changes, position);
 	else
 		apply_sync(a->apply, follow_plan(a->follow), position);
 	a->synced = true;
-	save_soon(a);
+	if (!whole)
+		save_soon(a);
 }
 
 static void on_applied(void *arg)
@@ -247,6 +284,32 @@ static int on_hello(struct message_hello *ret, struct err *err, void *arg)
 	return 0;
 }
 
+/* Down on disk before it is applied. */
+static void note(struct agent *a, const struct message *m)
+{
+	struct err err = { 0 };
+
+	switch (m->kind) {
+	case MESSAGE_WELCOME:
+		journal_forget_half(a->journal);
+		break;
+	case MESSAGE_SET:
+	case MESSAGE_DEL:
+	case MESSAGE_ENTER:
+	case MESSAGE_DROP:
+	case MESSAGE_FRAME:
+		if (follow_is_live(a->follow) && journal_note(a->journal, m, &err) < 0)
+			LOG_LIMIT(log_warn, 1, "journal not written: %s", err.text);
+		break;
+	case MESSAGE_HELLO:
+	case MESSAGE_REPORT:
+	case MESSAGE_AGENT_HEARTBEAT:
+	case MESSAGE_REFUSED:
+	case MESSAGE_SERVER_HEARTBEAT:
+		break;
+	}
+}
+
 static int on_message(const struct message *m, struct err *err, void *arg)
 {
 	struct agent *a = arg;
@@ -262,6 +325,7 @@ static int on_message(const struct message *m, struct err *err, void *arg)
 		status_forget_told(a->status);
 		report_soon(a);
 	}
+	note(a, m);
 	r = follow_message(a->follow, m, err);
 	if (r == 0 && m->kind == MESSAGE_SERVER_HEARTBEAT && a->synced)
 		apply_advance(a->apply, follow_position(a->follow));
@@ -298,6 +362,7 @@ static int open_driver(struct agent *a, struct err *err)
 
 int agent_open(struct loop *l, const struct agent_config *config, struct agent **ret, struct err *err)
 {
+	_cleanup_(freep) char *journal_path = NULL;
 	struct agent *a = xcalloc(1, sizeof(*a));
 	int r;
 
@@ -305,6 +370,8 @@ int agent_open(struct loop *l, const struct agent_config *config, struct agent *
 	a->config = *config;
 	a->follow = follow_new(&follow_events, a);
 	a->status = status_new();
+	journal_path = xasprintf("%s" JOURNAL_SUFFIX, config->snapshot_path);
+	a->journal = journal_new(journal_path);
 	snprintf(a->trouble, sizeof(a->trouble), "not yet");
 	a->report = loop_idle(l, on_report, a);
 	a->save = loop_timer(l, on_save, a);
@@ -342,6 +409,7 @@ struct agent *agent_close(struct agent *a)
 	loop_source_free(a->report);
 	loop_source_free(a->save);
 	loop_source_free(a->heartbeat);
+	journal_free(a->journal);
 	follow_free(a->follow);
 	status_free(a->status);
 	free(a);

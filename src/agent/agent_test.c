@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "agent/control.h"
+#include "agent/journal.h"
 #include "agent/snapshot.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -233,7 +234,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const files[] = { "agent.snapshot", "agent.snapshot.new", "fake.plan", "fake.plan.tmp" };
+	static const char *const files[] = { "agent.snapshot", "agent.snapshot.new", "agent.snapshot.journal",
+					     "fake.plan",      "fake.plan.tmp",      "server" };
 	char path[128];
 
 	(void)state;
@@ -488,6 +490,104 @@ static void test_killed_at_any_step(void **state)
 	assert_true(end);
 }
 
+/* Runs in a process that is not closed, but ends: what it says is done when fn returns. */
+static void killed_after(void (*fn)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		loop = loop_new();
+		memset(&server, 0, sizeof(server));
+		server_up();
+		agent_up();
+		fn();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void frame_after_snapshot(void)
+{
+	settle();
+	say("{\"del\":{\"kind\":\"endpoint\",\"num\":13}}\n{\"del\":{\"kind\":\"member\",\"router\":1,\"host\":"
+	    "2}}\n" ENDPOINT("15", "1") PORT("15") FRAME("101"));
+	heard("\"applied\":101");
+	say("{\"drop\":\"router:1\"}\n{\"enter\":\"router:1\"}\n" ROUTER INTERFACE MEMBER("1") FRAME("102"));
+	heard("\"applied\":102");
+	say("{\"drop\":\"network:7\"}\n"); /* half of a frame, never applied */
+	while (follow_between_frames(agent_follow(agent)))
+		turn();
+}
+
+static void test_killed_and_alone(void **state)
+{
+	(void)state;
+	/* What was applied is served by who starts after the kill, though no server is there. */
+	killed_after(frame_after_snapshot);
+	agent_up();
+	converged(AFTER);
+	driver_fake_lose(agent_driver(agent));
+	turn();
+	converged(AFTER);
+	assert_int_equal(follow_position(agent_follow(agent)), 102);
+	agent_down();
+	/* The same again, from what that one left. */
+	agent_up();
+	converged(AFTER);
+}
+
+static void write_journal(const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s" JOURNAL_SUFFIX, snapshot_path);
+	f = fopen(path, "w");
+	fputs(text, f);
+	fclose(f);
+}
+
+static void test_journals(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t position;
+	} cases[] = {
+		{ "", 100 },
+		{ "nonsense", 100 },
+		{ WELCOME_OF(OTHER, "resume") FRAME("101"), 100 }, /* of another database */
+		{ WELCOME("resume") FRAME("99") FRAME("100"), 100 }, /* older than the snapshot */
+		{ WELCOME("resume") FRAME("99") FRAME("101") "{\"drop\":\"network:7\"}\n{\"fra", 101 },
+		{ WELCOME("resume") FRAME("101") "\n\n{\"frame\":7}\n" FRAME("103"), 101 },
+		{ WELCOME("resume") FRAME("101") "garbage\n" FRAME("103"), 101 },
+	};
+
+	(void)state;
+	server_up();
+	agent_up();
+	settle();
+	agent_down();
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		struct snapshot_head head;
+		struct model *m;
+		struct err err;
+
+		write_journal(cases[i].text);
+		agent_up();
+		converged(WORLD);
+		assert_int_equal(follow_position(agent_follow(agent)), cases[i].position);
+		agent_down();
+		/* Back to 100 for the next. */
+		assert_int_equal(snapshot_load(snapshot_path, &head, &m, &err), 0);
+		head.position = 100;
+		assert_int_equal(snapshot_save(snapshot_path, &head, m, &err), 0);
+		model_free(m);
+	}
+}
+
 /* ---- held ---- */
 
 #define PORTS PORT("20") PORT("21") PORT("22") PORT("23") PORT("24") PORT("25") PORT("26")
@@ -655,6 +755,8 @@ int main(void)
 		T(test_bound_anew),
 		T(test_every_call_may_fail),
 		T(test_failed_port_is_in_error),
+		T(test_killed_and_alone),
+		T(test_journals),
 		T(test_starts_without_the_server),
 		T(test_nothing_is_flushed),
 		T(test_damaged_snapshot),

@@ -297,6 +297,11 @@ const struct model *follow_model(const struct follow *f)
 	return f->model;
 }
 
+bool follow_is_live(const struct follow *f)
+{
+	return f->beside == BESIDE_NONE;
+}
+
 bool follow_between_frames(const struct follow *f)
 {
 	return !f->half;

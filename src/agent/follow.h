@@ -49,5 +49,7 @@ bool follow_is_held(const struct follow *f);
 const char *follow_incarnation(const struct follow *f);
 uint64_t follow_position(const struct follow *f);
 const struct model *follow_model(const struct follow *f); /* as of the last frame, unless a frame is half here */
+/* What comes now changes the model; otherwise it is for a snapshot beside it. */
+bool follow_is_live(const struct follow *f);
 bool follow_between_frames(const struct follow *f);
 const struct plan *follow_plan(const struct follow *f); /* good until the next changes() */

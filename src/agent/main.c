@@ -10,6 +10,7 @@
 
 #include "agent/agent.h"
 #include "agent/control.h"
+#include "agent/journal.h"
 #include "agent/options.h"
 #include "base/conf.h"
 #include "base/err.h"
@@ -145,6 +146,14 @@ static int run(struct app *app)
 	return code == 0 ? 0 : 1;
 }
 
+static int remove_file(const char *path)
+{
+	if (unlink(path) == 0 || errno == ENOENT)
+		return 0;
+	fprintf(stderr, "neutrino-agent: %s: %s\n", path, strerror(errno));
+	return 1;
+}
+
 static int cleanup(const struct options *o, bool all)
 {
 	_cleanup_(utstring_freep) UT_string *out = NULL;
@@ -159,9 +168,10 @@ static int cleanup(const struct options *o, bool all)
 		fprintf(stderr, "neutrino-agent: %s\n", err.text);
 		return 1;
 	}
-	if (all && unlink(o->config.snapshot_path) < 0 && errno != ENOENT) {
-		fprintf(stderr, "neutrino-agent: %s: %s\n", o->config.snapshot_path, strerror(errno));
-		return 1;
+	if (all) {
+		_cleanup_(freep) char *journal = xasprintf("%s" JOURNAL_SUFFIX, o->config.snapshot_path);
+
+		return remove_file(journal) | remove_file(o->config.snapshot_path);
 	}
 	return 0;
 }

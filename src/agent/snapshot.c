@@ -91,7 +91,7 @@ int snapshot_save(const char *path, const struct snapshot_head *head, const stru
 
 /* ---- reading ---- */
 
-static int read_file(const char *path, char **ret, size_t *ret_len, struct err *err)
+int snapshot_read_file(const char *path, char **ret, size_t *ret_len, struct err *err)
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	_cleanup_(freep) char *text = NULL;
@@ -205,7 +205,7 @@ int snapshot_load(const char *path, struct snapshot_head *ret_head, struct model
 {
 	_cleanup_(freep) char *text = NULL;
 	size_t len = 0;
-	int r = read_file(path, &text, &len, err);
+	int r = snapshot_read_file(path, &text, &len, err);
 
 	if (r < 0)
 		return r;

@@ -25,3 +25,5 @@ int snapshot_save(const char *path, const struct snapshot_head *head, const stru
 int snapshot_load(const char *path, struct snapshot_head *ret_head, struct model **ret, struct err *err);
 /* The same from memory; `text` is cut up. For load and for fuzzing. */
 int snapshot_parse(char *text, size_t len, struct snapshot_head *ret_head, struct model **ret, struct err *err);
+/* A file of bounded size, whole, with a NUL behind it. -ENOENT when there is none; *ret is the caller's. */
+int snapshot_read_file(const char *path, char **ret, size_t *ret_len, struct err *err);

@@ -181,11 +181,17 @@ static __always_inline int route_out(struct __sk_buff *skb, struct way *w, struc
 	return send(skb, w, f->peer);
 }
 
+/*
+ * A loop's way back, as a jump. Kernel 6.1 refuses a program whose way back is a fall into the
+ * loop's head, and for the compiler's own loops it may lay it out like that.
+ */
+#define go_back(label) asm volatile goto("goto %l0" ::: "memory" : label)
+
 static __always_inline int route_packet(struct __sk_buff *skb, struct way *w, const struct eb_interface *iface)
 {
 	struct hop h = { .router = iface->router, .part = iface->part, .error = iface->addr.w[3] };
 	struct eb_fdb *f = NULL;
-	int i, r, ret = TC_ACT_SHOT;
+	int r, ret = TC_ACT_SHOT;
 
 	if (!iface->up)
 		return drop(w, DROP_INTERFACE_DOWN);
@@ -195,12 +201,13 @@ static __always_inline int route_packet(struct __sk_buff *skb, struct way *w, co
 		return drop(w, DROP_IP_OPTIONS);
 	if (!routable(w->daddr))
 		return drop(w, DROP_NOT_ROUTED);
-	for (i = 0; i < ROUTE_MAX_HOPS; i++) {
-		r = route_one(skb, w, &h, &f, &ret);
-		if (r < 0)
-			return ret;
-		if (!r)
-			return f ? route_out(skb, w, &h, f) : TC_ACT_SHOT;
-	}
+again:
+	r = route_one(skb, w, &h, &f, &ret);
+	if (r < 0)
+		return ret;
+	if (!r)
+		return f ? route_out(skb, w, &h, f) : TC_ACT_SHOT;
+	if (h.hops < ROUTE_MAX_HOPS)
+		go_back(again);
 	return drop(w, DROP_LOOP);
 }

@@ -15,15 +15,36 @@
 #include "io/loop.h"
 #include "plan/verdict_names.h"
 
+#define VERIFIER_LINES 8 /* the last of its log: why it refused, and where it was */
+
+static char *last_lines(char *text, int n)
+{
+	char *at = text + strlen(text);
+
+	while (at > text && (at[-1] != '\n' || n--))
+		at--;
+	return at;
+}
+
+/* What libbpf says, line by line; of a verifier's log, which may have megabytes, the end. */
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char text[512];
+	_cleanup_(freep) char *text = NULL;
+	char *rest, *line;
 
 	if (level == LIBBPF_DEBUG)
 		return 0;
-	vsnprintf(text, sizeof(text), format, args);
-	text[strcspn(text, "\n")] = '\0';
-	log_warn("%s", text);
+	if (vasprintf(&text, format, args) < 0) {
+		text = NULL;
+		return 0;
+	}
+	line = strtok_r(text, "\n", &rest);
+	if (!line)
+		return 0;
+	log_warn("%s", line);
+	rest = last_lines(rest, VERIFIER_LINES);
+	while ((line = strtok_r(NULL, "\n", &rest)))
+		log_warn("  %s", line);
 	return 0;
 }
 

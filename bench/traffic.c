@@ -98,6 +98,9 @@ static int tcp_socket(void)
 		die("socket");
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0)
 		die("TCP_NODELAY");
+	/* The kernel's default. Where bbr is the system's, its pacing and not the path would set the pace. */
+	if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5) < 0)
+		die("TCP_CONGESTION");
 	return fd;
 }
 

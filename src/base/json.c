@@ -162,14 +162,23 @@ void jw_string(struct jw *w, const char *text)
 
 void jw_int(struct jw *w, int64_t value)
 {
+	if (value >= 0) {
+		jw_uint(w, (uint64_t)value);
+		return;
+	}
 	before_value(w);
 	utstring_printf(w->out, "%" PRId64, value);
 }
 
 void jw_uint(struct jw *w, uint64_t value)
 {
+	char text[20], *p = text + sizeof(text);
+
+	do
+		*--p = (char)('0' + value % 10);
+	while (value /= 10);
 	before_value(w);
-	utstring_printf(w->out, "%" PRIu64, value);
+	put(w->out, p, (size_t)(text + sizeof(text) - p));
 }
 
 void jw_bool(struct jw *w, bool value)

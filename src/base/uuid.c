@@ -17,7 +17,16 @@ int uuid_parse_text(const char *text, struct uuid *ret)
 
 const char *uuid_format(const struct uuid *u, char text[UUID_TEXT_SIZE])
 {
-	uuid_unparse_lower(u->b, text);
+	static const char digits[] = "0123456789abcdef";
+	char *p = text;
+
+	for (int i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*p++ = '-';
+		*p++ = digits[u->b[i] >> 4];
+		*p++ = digits[u->b[i] & 15];
+	}
+	*p = '\0';
 	return text;
 }
 

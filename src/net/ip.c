@@ -25,12 +25,28 @@ int ip_parse(const char *text, struct ip *ret)
 	return 0;
 }
 
+static char *put_number(char *p, unsigned n)
+{
+	if (n >= 100)
+		*p++ = (char)('0' + n / 100);
+	if (n >= 10)
+		*p++ = (char)('0' + n / 10 % 10);
+	*p++ = (char)('0' + n % 10);
+	return p;
+}
+
 const char *ip_format(const struct ip *ip, char text[IP_TEXT_SIZE])
 {
-	if (ip_is_v4(ip))
-		inet_ntop(AF_INET, ip->b + 12, text, IP_TEXT_SIZE);
-	else
+	char *p = text;
+
+	if (!ip_is_v4(ip)) {
 		inet_ntop(AF_INET6, ip->b, text, IP_TEXT_SIZE);
+		return text;
+	}
+	for (int i = 12; i < 16; i++) {
+		p = put_number(p, ip->b[i]);
+		*p++ = i < 15 ? '.' : '\0';
+	}
 	return text;
 }
 
@@ -134,9 +150,12 @@ int prefix_parse(const char *text, struct prefix *ret)
 
 const char *prefix_format(const struct prefix *p, char text[PREFIX_TEXT_SIZE])
 {
-	char addr[IP_TEXT_SIZE];
+	char *end;
 
-	snprintf(text, PREFIX_TEXT_SIZE, "%s/%d", ip_format(&p->addr, addr), prefix_family_len(p));
+	ip_format(&p->addr, text);
+	end = text + strlen(text);
+	*end++ = '/';
+	*put_number(end, (unsigned)prefix_family_len(p)) = '\0';
 	return text;
 }
 

@@ -2,7 +2,6 @@
 #include "net/mac.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 static int hex_digit(char c)
@@ -35,8 +34,14 @@ int mac_parse(const char *text, struct mac *ret)
 
 const char *mac_format(const struct mac *m, char text[MAC_TEXT_SIZE])
 {
-	snprintf(text, MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", m->b[0], m->b[1], m->b[2], m->b[3], m->b[4],
-		 m->b[5]);
+	static const char digits[] = "0123456789abcdef";
+	char *p = text;
+
+	for (int i = 0; i < 6; i++) {
+		*p++ = digits[m->b[i] >> 4];
+		*p++ = digits[m->b[i] & 15];
+		*p++ = i < 5 ? ':' : '\0';
+	}
 	return text;
 }
 

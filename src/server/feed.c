@@ -78,6 +78,14 @@ static int read_log(void *arg, uint64_t after, hub_row_fn fn, void *fn_arg)
 	return feed_log(f->reader, after, hand_row, &to);
 }
 
+static int read_host_log(void *arg, uint32_t host, uint64_t after, hub_row_fn fn, void *fn_arg)
+{
+	struct row_to to = { fn, fn_arg };
+	struct feed *f = arg;
+
+	return feed_host_log(f->reader, host, after, hand_row, &to);
+}
+
 static int read_units(void *arg, uint32_t host, hub_unit_fn fn, void *fn_arg)
 {
 	struct feed *f = arg;
@@ -227,6 +235,7 @@ int feed_open(struct service *service, struct feed **ret, struct err *err)
 		.begin = begin,
 		.end = end,
 		.log = read_log,
+		.host_log = read_host_log,
 		.units = read_units,
 		.objects = read_objects,
 		.authenticate = authenticate,

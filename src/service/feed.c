@@ -54,6 +54,14 @@ int feed_log(struct service_reader *r, uint64_t after, void (*fn)(const struct f
 	return changelog_read(r->db, after, give_line, &to);
 }
 
+int feed_host_log(struct service_reader *r, uint32_t host, uint64_t after,
+		  void (*fn)(const struct feed_row *row, void *arg), void *arg)
+{
+	struct log_to to = { fn, arg };
+
+	return changelog_read_host(r->db, host, after, give_line, &to);
+}
+
 int feed_units(struct service_reader *r, uint32_t host, void (*fn)(const struct unit *u, void *arg), void *arg)
 {
 	_cleanup_(db_endp) struct db_rows *q =

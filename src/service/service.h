@@ -159,6 +159,9 @@ struct feed_row {
 int feed_begin(struct service_reader *r, uint64_t *ret_position, uint64_t *ret_oldest, struct err *err);
 void feed_end(struct service_reader *r);
 int feed_log(struct service_reader *r, uint64_t after, void (*fn)(const struct feed_row *row, void *arg), void *arg);
+/* Only FEED_ENTER and FEED_DROP of the host. */
+int feed_host_log(struct service_reader *r, uint32_t host, uint64_t after,
+		  void (*fn)(const struct feed_row *row, void *arg), void *arg);
 int feed_units(struct service_reader *r, uint32_t host, void (*fn)(const struct unit *u, void *arg), void *arg);
 int feed_objects(struct service_reader *r, const struct unit *u, void (*fn)(const char *json, void *arg), void *arg);
 const char *service_incarnation(const struct service *s); /* UUID text of this database's life */

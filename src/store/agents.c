@@ -52,13 +52,17 @@ static void read_row(struct db_rows *q, void *row)
 	a->n_interfaces = db_u32(q, i++);
 }
 
+#define SELECT                                                                                                         \
+	"SELECT t.num, t.id, t.created, t.description, t.host, t.face, t.admin_state_up, " TYPE ", " BINARY ", " TOPIC \
+	", h.name, h.tunnel, h.datapath, h.agent_mode, h.configurations, h.started, h.heartbeat,"                      \
+	" (SELECT count(*) FROM ports p WHERE p.host = t.host),"                                                       \
+	" (SELECT count(*) FROM members m WHERE m.host = t.host),"                                                     \
+	" (SELECT count(*) FROM members m JOIN interfaces i ON i.router = m.router WHERE m.host = t.host)"             \
+	" FROM agents t JOIN hosts h ON h.num = t.host"
+
 const struct table agents_table = {
-	.select = "SELECT t.num, t.id, t.created, t.description, t.host, t.face, t.admin_state_up, " TYPE ", " BINARY
-		  ", " TOPIC ", h.name, h.tunnel, h.datapath, h.agent_mode, h.configurations, h.started, h.heartbeat,"
-		  " (SELECT count(*) FROM ports p WHERE p.host = t.host),"
-		  " (SELECT count(*) FROM members m WHERE m.host = t.host),"
-		  " (SELECT count(*) FROM members m JOIN interfaces i ON i.router = m.router WHERE m.host = t.host)"
-		  " FROM agents t JOIN hosts h ON h.num = t.host",
+	.select = SELECT,
+	.by_num = SELECT " WHERE t.num = $1",
 	.visible = NULL,
 	.fields = fields,
 	.size = sizeof(struct agent_row),

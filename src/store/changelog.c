@@ -33,13 +33,11 @@ int changelog_append(struct db *db, int line, const struct changelog_line *l, st
 			 v_int(l->unit.num), v_int(l->host), v_text(l->json), v_text(l->request_id)));
 }
 
-int changelog_read(struct db *db, uint64_t after, void (*fn)(const struct changelog_line *l, void *arg), void *arg)
+#define SELECT "SELECT position, op, kind, num, host, json, request_id FROM log "
+
+static int read_lines(struct db_rows *rows, void (*fn)(const struct changelog_line *l, void *arg), void *arg)
 {
-	_cleanup_(db_endp) struct db_rows *q =
-		db_query(db,
-			 "SELECT position, op, kind, num, host, json, request_id FROM log WHERE position > $1"
-			 " ORDER BY position, line",
-			 DB(v_int((int64_t)after)));
+	_cleanup_(db_endp) struct db_rows *q = rows;
 	int r;
 
 	while ((r = db_next(q, NULL)) > 0) {
@@ -55,6 +53,20 @@ int changelog_read(struct db *db, uint64_t after, void (*fn)(const struct change
 		fn(&l, arg);
 	}
 	return r;
+}
+
+int changelog_read(struct db *db, uint64_t after, void (*fn)(const struct changelog_line *l, void *arg), void *arg)
+{
+	return read_lines(db_query(db, SELECT "WHERE position > $1 ORDER BY position, line", DB(v_int((int64_t)after))),
+			  fn, arg);
+}
+
+int changelog_read_host(struct db *db, uint32_t host, uint64_t after,
+			void (*fn)(const struct changelog_line *l, void *arg), void *arg)
+{
+	return read_lines(db_query(db, SELECT "WHERE host = $1 AND host <> 0 AND position > $2 ORDER BY position, line",
+				   DB(v_int(host), v_int((int64_t)after))),
+			  fn, arg);
 }
 
 int changelog_trim(struct db *db, uint64_t keep, struct err *err)

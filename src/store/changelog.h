@@ -22,5 +22,8 @@ int changelog_last(struct db *db, uint64_t *ret, struct err *err); /* 0: nothing
 int changelog_oldest(struct db *db, uint64_t *ret, struct err *err); /* 0: the same */
 int changelog_append(struct db *db, int line, const struct changelog_line *l, struct err *err);
 int changelog_read(struct db *db, uint64_t after, void (*fn)(const struct changelog_line *l, void *arg), void *arg);
+/* Only the lines that name the host. */
+int changelog_read_host(struct db *db, uint32_t host, uint64_t after,
+			void (*fn)(const struct changelog_line *l, void *arg), void *arg);
 /* Forgets the oldest positions until at most about `keep` positions are left. */
 int changelog_trim(struct db *db, uint64_t keep, struct err *err);

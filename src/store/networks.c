@@ -33,9 +33,13 @@ static void read_row(struct db_rows *q, void *row)
 	n->segmentation_id = db_u32(q, i++);
 }
 
+#define SELECT                                                                                                         \
+	"SELECT " BASE_COLUMNS ", t.admin_state_up, t.shared, t.port_security, t.mtu, t.type,"                         \
+	" t.physical_network, t.segmentation_id FROM networks t"
+
 const struct table networks_table = {
-	.select = "SELECT " BASE_COLUMNS ", t.admin_state_up, t.shared, t.port_security, t.mtu, t.type,"
-		  " t.physical_network, t.segmentation_id FROM networks t",
+	.select = SELECT,
+	.by_num = SELECT " WHERE t.num = $1",
 	.visible = "t.project = $ OR t.shared",
 	.fields = fields,
 	.size = sizeof(struct network_row),

@@ -63,12 +63,16 @@ static void read_row(struct db_rows *q, void *row)
 	db_copy_text(q, i++, p->status, sizeof(p->status));
 }
 
+#define SELECT                                                                                                         \
+	"SELECT " BASE_COLUMNS ", t.network, t.admin_state_up, t.port_security, t.mac, t.device_id,"                   \
+	" t.device_owner, t.host, t.next, t.binding, t.vnic_type, t.profile, n.id, h.name, h.registered,"              \
+	" x.registered, h.vif_type, i.router, " STATUS                                                                 \
+	" FROM ports t JOIN networks n ON n.num = t.network LEFT JOIN hosts h ON h.num = t.host"                       \
+	" LEFT JOIN hosts x ON x.num = t.next LEFT JOIN interfaces i ON i.port = t.num"
+
 const struct table ports_table = {
-	.select = "SELECT " BASE_COLUMNS ", t.network, t.admin_state_up, t.port_security, t.mac, t.device_id,"
-		  " t.device_owner, t.host, t.next, t.binding, t.vnic_type, t.profile, n.id, h.name, h.registered,"
-		  " x.registered, h.vif_type, i.router, " STATUS
-		  " FROM ports t JOIN networks n ON n.num = t.network LEFT JOIN hosts h ON h.num = t.host"
-		  " LEFT JOIN hosts x ON x.num = t.next LEFT JOIN interfaces i ON i.port = t.num",
+	.select = SELECT,
+	.by_num = SELECT " WHERE t.num = $1",
 	.visible = "t.project = $",
 	.fields = fields,
 	.size = sizeof(struct port_row),

@@ -21,8 +21,11 @@ static void read_row(struct db_rows *q, void *row)
 	r->component = db_u32(q, i++);
 }
 
+#define SELECT "SELECT " BASE_COLUMNS ", t.admin_state_up, t.distributed, t.component FROM routers t"
+
 const struct table routers_table = {
-	.select = "SELECT " BASE_COLUMNS ", t.admin_state_up, t.distributed, t.component FROM routers t",
+	.select = SELECT,
+	.by_num = SELECT " WHERE t.num = $1",
 	.visible = "t.project = $",
 	.fields = fields,
 	.size = sizeof(struct router_row),

@@ -196,7 +196,8 @@ static const char tables[] =
 	"json TEXT NOT NULL,"
 	"request_id TEXT NOT NULL,"
 	"PRIMARY KEY (position, line)"
-	") STRICT, WITHOUT ROWID;";
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX log_by_host ON log(host, position, line) WHERE host <> 0;";
 // clang-format on
 
 /* migrations[i] makes version i + 1. One that was released never changes: a new one is added. */

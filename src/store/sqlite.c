@@ -16,10 +16,14 @@
 /* Lists with filters make texts at run time; those statements are kept up to this number. */
 #define MAX_STATEMENTS 400
 
+#define MAX_PLACES 64 /* of arguments whose place in the statement is looked up once */
+#define SHORTCUTS 256 /* a power of 2 */
+
 struct db_rows {
 	sqlite3_stmt *stmt;
 	struct db *db;
 	char *sql;
+	uint8_t places[MAX_PLACES + 1]; /* of $1.. in the statement; 0: it does not have it */
 	struct db_rows *next; /* others of the same text */
 	UT_hash_handle hh;
 	bool busy;
@@ -30,6 +34,7 @@ struct db {
 	sqlite3 *handle;
 	enum db_mode mode;
 	struct db_rows *statements; /* by text */
+	struct db_rows *shortcuts[SHORTCUTS]; /* by the text's address: most are literals */
 	unsigned n_statements;
 };
 
@@ -133,6 +138,7 @@ static void forget_statements(struct db *db)
 		if (busy)
 			continue;
 		HASH_DEL(db->statements, q);
+		memset(db->shortcuts, 0, sizeof(db->shortcuts));
 		while (q) {
 			other = q->next;
 			statement_free(q);
@@ -151,6 +157,18 @@ void db_close(struct db *db)
 	free(db);
 }
 
+/* SQLite numbers arguments as it meets them, $1 may be the second. */
+static void find_places(struct db_rows *q)
+{
+	for (int i = 1; i <= sqlite3_bind_parameter_count(q->stmt) && i <= UINT8_MAX; i++) {
+		const char *name = sqlite3_bind_parameter_name(q->stmt, i);
+		long n = name && name[0] == '$' ? strtol(name + 1, NULL, 10) : 0;
+
+		if (n >= 1 && n <= MAX_PLACES)
+			q->places[n] = (uint8_t)i;
+	}
+}
+
 static struct db_rows *prepare(struct db *db, const char *sql)
 {
 	struct db_rows *q = xcalloc(1, sizeof(*q));
@@ -160,15 +178,30 @@ static struct db_rows *prepare(struct db *db, const char *sql)
 	q->sql = xstrdup(sql);
 	if (rc != SQLITE_OK)
 		q->failed = failure(db, rc, sql, NULL);
+	else
+		find_places(q);
 	return q;
+}
+
+/* The first statement of that text. */
+static struct db_rows *find_text(struct db *db, const char *sql, size_t len)
+{
+	struct db_rows **shortcut = &db->shortcuts[((uintptr_t)sql >> 3) & (SHORTCUTS - 1)], *first;
+
+	/* An address says little about a text that was made at run time: it is compared. */
+	if (*shortcut && strcmp((*shortcut)->sql, sql) == 0)
+		return *shortcut;
+	HASH_FIND(hh, db->statements, sql, len, first);
+	if (first)
+		*shortcut = first;
+	return first;
 }
 
 static struct db_rows *statement(struct db *db, const char *sql)
 {
-	struct db_rows *first, *q;
 	size_t len = strlen(sql);
+	struct db_rows *first = find_text(db, sql, len), *q;
 
-	HASH_FIND(hh, db->statements, sql, len, first);
 	for (q = first; q; q = q->next) {
 		if (!q->busy)
 			return q;
@@ -198,11 +231,21 @@ static int bind(struct db_rows *q, int i, const struct db_value *v)
 	case DB_INT:
 		return sqlite3_bind_int64(q->stmt, i, v->i);
 	case DB_TEXT:
-		return sqlite3_bind_text(q->stmt, i, v->p, -1, SQLITE_TRANSIENT);
+		return sqlite3_bind_text(q->stmt, i, v->p, -1, SQLITE_STATIC);
 	case DB_BLOB:
-		return sqlite3_bind_blob64(q->stmt, i, v->p, v->len, SQLITE_TRANSIENT);
+		return sqlite3_bind_blob64(q->stmt, i, v->p, v->len, SQLITE_STATIC);
 	}
 	return SQLITE_MISUSE;
+}
+
+static int place(const struct db_rows *q, size_t i)
+{
+	char name[24];
+
+	if (i <= MAX_PLACES)
+		return q->places[i];
+	snprintf(name, sizeof(name), "$%zu", i);
+	return sqlite3_bind_parameter_index(q->stmt, name);
 }
 
 struct db_rows *db_query(struct db *db, const char *sql, const struct db_value *args, size_t n)
@@ -211,11 +254,8 @@ struct db_rows *db_query(struct db *db, const char *sql, const struct db_value *
 
 	q->busy = true;
 	for (size_t i = 0; i < n && q->failed == 0; i++) {
-		char name[24];
-		int at, rc;
+		int at = place(q, i + 1), rc;
 
-		snprintf(name, sizeof(name), "$%zu", i + 1);
-		at = sqlite3_bind_parameter_index(q->stmt, name);
 		/* An argument that the text does not name is a programming mistake. */
 		rc = at ? bind(q, at, &args[i]) : SQLITE_RANGE;
 		if (rc != SQLITE_OK)
@@ -279,7 +319,11 @@ const char *db_text(struct db_rows *q, int column)
 
 void db_copy_text(struct db_rows *q, int column, char *ret, size_t size)
 {
-	snprintf(ret, size, "%s", db_text(q, column));
+	const char *text = db_text(q, column);
+	size_t n = strnlen(text, size - 1);
+
+	memcpy(ret, text, n);
+	ret[n] = '\0';
 }
 
 void db_copy_blob(struct db_rows *q, int column, void *ret, size_t size)

@@ -30,9 +30,13 @@ static void read_row(struct db_rows *q, void *row)
 	db_copy_text(q, i++, s->host_routes, sizeof(s->host_routes));
 }
 
+#define SELECT                                                                                                         \
+	"SELECT " BASE_COLUMNS ", t.network, n.id, t.cidr, t.ip_version, t.gateway, t.enable_dhcp,"                    \
+	" t.dns_nameservers, t.host_routes FROM subnets t JOIN networks n ON n.num = t.network"
+
 const struct table subnets_table = {
-	.select = "SELECT " BASE_COLUMNS ", t.network, n.id, t.cidr, t.ip_version, t.gateway, t.enable_dhcp,"
-		  " t.dns_nameservers, t.host_routes FROM subnets t JOIN networks n ON n.num = t.network",
+	.select = SELECT,
+	.by_num = SELECT " WHERE t.num = $1",
 	.visible = "t.project = $ OR n.shared",
 	.fields = fields,
 	.size = sizeof(struct subnet_row),

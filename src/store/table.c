@@ -34,30 +34,14 @@ const struct table_field *table_field(const struct table *t, const char *name)
 	return NULL;
 }
 
-static int find(struct db *db, const struct table *t, const char *column, struct db_value value, void *row,
-		struct err *err)
+int table_find_num(struct db *db, const struct table *t, uint32_t num, void *row, struct err *err)
 {
-	_cleanup_(utstring_freep) UT_string *sql = NULL;
-	_cleanup_(db_endp) struct db_rows *q = NULL;
-	int r;
+	_cleanup_(db_endp) struct db_rows *q = db_query(db, t->by_num, DB(v_int(num)));
+	int r = db_next(q, err);
 
-	utstring_new(sql);
-	utstring_printf(sql, "%s WHERE t.%s = $1", t->select, column);
-	q = db_query(db, utstring_body(sql), &value, 1);
-	r = db_next(q, err);
 	if (r > 0)
 		t->read(q, row);
 	return r;
-}
-
-int table_find_num(struct db *db, const struct table *t, uint32_t num, void *row, struct err *err)
-{
-	return find(db, t, "num", v_int(num), row, err);
-}
-
-int table_find_id(struct db *db, const struct table *t, const struct uuid *id, void *row, struct err *err)
-{
-	return find(db, t, "id", v_uuid(id), row, err);
 }
 
 /* A statement that is being written, and its arguments. Values of 16 bytes and less live in `bytes`. */

@@ -53,6 +53,7 @@ struct table_field {
 
 struct table {
 	const char *select; /* "SELECT ... FROM ports t ..." */
+	const char *by_num; /* the same with the condition that it has the number $1 */
 	const char *visible; /* what a project may see, $ being it; NULL: nothing */
 	const struct table_field *fields; /* ends with a NULL name */
 	size_t size; /* of a row */
@@ -63,7 +64,6 @@ const struct table_field *table_field(const struct table *t, const char *name); 
 
 /* 1 and the row, or 0. */
 int table_find_num(struct db *db, const struct table *t, uint32_t num, void *row, struct err *err);
-int table_find_id(struct db *db, const struct table *t, const struct uuid *id, void *row, struct err *err);
 
 #define TABLE_MAX_TERMS 64
 #define TABLE_MAX_VALUES 500 /* of one field */

@@ -39,10 +39,13 @@ static void conn_free(struct conn *c)
 	struct hub *h = c->hub;
 
 	conn_unsubscribe_all(c);
+	conn_close_frame(c);
 	if (c->state == CONN_LIVE)
 		HASH_DEL(h->hosts, c);
 	if (c->state == CONN_NEW)
 		h->n_new--;
+	if (c->state == CONN_READY)
+		h->n_ready--;
 	DL_DELETE(h->conns, c);
 	free(c);
 }
@@ -218,10 +221,12 @@ static void take_verdict(struct hub *h, const struct verdict *v)
 	DL_SEARCH_SCALAR(h->conns, c, ticket, v->ticket);
 	if (!c || c->state != CONN_STORING)
 		return;
-	if (v->r < 0)
+	if (v->r < 0) {
 		refuse(c, "request", v->text);
-	else
-		c->state = CONN_READY;
+		return;
+	}
+	c->state = CONN_READY;
+	h->n_ready++;
 }
 
 static void take_verdicts(struct hub *h)
@@ -284,6 +289,7 @@ static void on_tick(void *arg)
 	struct conn *c, *tmp;
 
 	h->beat = !h->beat;
+	hub_forget_texts(h);
 	DL_FOREACH_SAFE (h->conns, c, tmp) {
 		if (now - c->heard_us > h->silence_us)
 			conn_drop(c, "silent");
@@ -345,6 +351,7 @@ struct hub *hub_close(struct hub *h)
 	loop_source_free(h->wake);
 	loop_source_free(h->tick);
 	loop_source_free(h->retry);
+	hub_forget_texts(h);
 	pthread_mutex_destroy(&h->lock);
 	utstring_free(h->line);
 	free(h->verdicts);

@@ -9,7 +9,8 @@
  * On each wake-up it opens one consistent view, reads the log from where it stands to the end,
  * once for all streams, and hands each row to the streams subscribed to its unit. A unit that a
  * host enters in that batch is sent as it is in the view, so the batch's other rows of it are
- * skipped for that host. No queue a stream: a reader too far behind is closed, and resumes.
+ * skipped for that host. Hosts that resume take part from the position they are at. No queue a
+ * stream: a reader too far behind is closed, and resumes.
  *
  * The hub lives in its loop's thread. hub_wake() may be called from any.
  */
@@ -50,6 +51,8 @@ struct hub_source {
 	int (*begin)(void *arg, uint64_t *ret_position, uint64_t *ret_oldest, struct err *err);
 	void (*end)(void *arg);
 	int (*log)(void *arg, uint64_t after, hub_row_fn fn, void *fn_arg);
+	/* Only HUB_ENTER and HUB_DROP of the host. */
+	int (*host_log)(void *arg, uint32_t host, uint64_t after, hub_row_fn fn, void *fn_arg);
 	int (*units)(void *arg, uint32_t host, hub_unit_fn fn, void *fn_arg);
 	int (*objects)(void *arg, const struct unit *u, hub_json_fn fn, void *fn_arg);
 	int (*authenticate)(void *arg, const char *host, const char *token, uint32_t *ret_host, struct err *err);

@@ -2,38 +2,78 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/loop.h"
 #include "io/stream.h"
 #include "watch/hub_private.h"
 
 /*
  * A pass, in one consistent view of the store:
  *
- *     begin ─► log rows since the last pass ─► each to the subscribers of its unit,
- *          │                                   a frame after each API call's rows
- *          ├─► each ready connection: resume (its own part of the log), or snapshot
+ *     begin ─► each ready connection that may resume: the units that it had
+ *          ├─► log rows, from the oldest position that somebody waits at: each to the subscribers
+ *          │   of its unit to whom it is news, a frame after each API call's rows
+ *          ├─► the other ready connections: snapshots, as many as fit into a while
  *          └─► end
  *
  * A unit that a host enters is sent as the view has it, so the batch's later rows of that unit
- * are not for it: they would undo what it has seen.
+ * are not for it: they would undo what it has seen. Units that were read once are kept as text
+ * as long as the log stands still, for other hosts.
  */
 
 #define NO_LIMIT SIZE_MAX /* of a backlog, while something is sent whole */
+#define MAX_RESUME 20000 /* positions: beyond it a snapshot costs less */
+#define MAX_TEXTS (32U << 20) /* bytes of units that are kept */
+#define WHILE_US 100000 /* that snapshots may take before others have their turn */
+#define MAX_OWED (64U << 20) /* bytes unsent, in all: beyond it those that come have to wait */
+#define OWED_US 50000 /* and so long until they are looked at again */
+#define MAX_AT_ONCE 256 /* that resume in one pass */
 
 struct pass {
 	struct hub *hub;
-	struct conn *only; /* a connection that resumes: rows go to nobody else */
+	uint64_t from; /* what the live ones have seen before */
 	uint64_t position; /* of the rows since the last frame; 0: none yet */
 	char request_id[64];
 };
 
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void owe_frame(struct conn *c)
+{
+	if (c->open_frame)
+		return;
+	c->open_frame = true;
+	DL_APPEND2(c->hub->open, c, open_prev, open_next);
+}
+
+void conn_close_frame(struct conn *c)
+{
+	if (!c->open_frame)
+		return;
+	c->open_frame = false;
+	DL_DELETE2(c->hub->open, c, open_prev, open_next);
+}
+
+static void mark_broken(struct conn *c)
+{
+	c->broken = true;
+	c->hub->unswept = true;
+}
+
 static void send_line(struct conn *c, UT_string *line)
 {
 	stream_send(c->stream, utstring_body(line), utstring_len(line));
-	c->open_frame = true;
+	owe_frame(c);
 }
 
 /* ---- subscriptions ---- */
@@ -95,14 +135,50 @@ static struct sub *subscribe(struct conn *c, const struct unit *u)
 
 /* ---- a whole unit ---- */
 
+struct text {
+	struct unit unit;
+	UT_string *lines;
+	UT_hash_handle hh;
+};
+
+void hub_forget_texts(struct hub *h)
+{
+	struct text *t, *tmp;
+
+	HASH_ITER (hh, h->texts, t, tmp) {
+		HASH_DEL(h->texts, t);
+		utstring_free(t->lines);
+		free(t);
+	}
+	h->texts_size = 0;
+}
+
 static void on_object(const char *json, void *arg)
 {
-	struct conn *c = arg;
-	UT_string *line = c->hub->line;
+	message_encode_raw(MESSAGE_SET, json, arg);
+}
 
-	utstring_clear(line);
-	message_encode_raw(MESSAGE_SET, json, line);
-	send_line(c, line);
+/* What the unit holds in the view, as the lines that say so. NULL: it cannot be read. */
+static UT_string *unit_text(struct hub *h, const struct unit *u)
+{
+	struct text *t;
+
+	HASH_FIND(hh, h->texts, u, sizeof(*u), t);
+	if (t)
+		return t->lines;
+	if (h->texts_size > MAX_TEXTS)
+		hub_forget_texts(h);
+	t = xcalloc(1, sizeof(*t));
+	t->unit = *u;
+	utstring_new(t->lines);
+	if (h->source->objects(h->source->arg, u, on_object, t->lines) < 0) {
+		utstring_free(t->lines);
+		free(t);
+		return NULL;
+	}
+	h->texts_size += utstring_len(t->lines);
+	HASH_ADD(hh, h->texts, unit, sizeof(t->unit), t);
+	return t->lines;
 }
 
 static void send_unit_name(struct conn *c, enum message_kind kind, const struct unit *u)
@@ -110,54 +186,70 @@ static void send_unit_name(struct conn *c, enum message_kind kind, const struct 
 	struct message m = { .kind = kind, .unit = *u };
 
 	conn_send(c, &m);
-	c->open_frame = true;
+	owe_frame(c);
 }
 
-/*
- * Sends what the unit holds in the view. It may wait whole, whatever its size, but nothing much behind it:
- * not a second one either, once the first is beyond the usual limit; but for the units of one snapshot.
- */
-static void send_unit(struct conn *c, const struct unit *u, bool snapshot)
+static void set_limit(struct conn *c)
 {
-	const struct hub_source *source = c->hub->source;
-	bool whole = snapshot || stream_backlog(c->stream) < HUB_MAX_BACKLOG;
-
-	if (whole)
-		stream_limit_backlog(c->stream, NO_LIMIT);
-	if (source->objects(source->arg, u, on_object, c) < 0)
-		c->broken = true;
-	if (!whole)
-		return;
 	c->limit = stream_backlog(c->stream) + HUB_MAX_BACKLOG;
 	stream_limit_backlog(c->stream, c->limit);
 }
 
+/*
+ * Sends what the unit holds in the view. It may wait whole, whatever its size, but nothing much behind it:
+ * not a second one either, once the first is beyond the usual limit; but for the units of one snapshot, or
+ * of what a connection has missed.
+ */
+static void send_unit(struct conn *c, const struct unit *u, bool beginning)
+{
+	bool whole = !beginning && stream_backlog(c->stream) < HUB_MAX_BACKLOG;
+	UT_string *lines = unit_text(c->hub, u);
+
+	if (!lines) {
+		mark_broken(c);
+		return;
+	}
+	if (whole)
+		stream_limit_backlog(c->stream, NO_LIMIT);
+	if (utstring_len(lines) > 0)
+		send_line(c, lines);
+	if (whole)
+		set_limit(c);
+}
+
 /* ---- rows ---- */
 
-static void send_frame(struct conn *c, uint64_t position, const char *request_id, bool snapshot)
+static void encode_frame(UT_string *line, uint64_t position, const char *request_id, bool snapshot)
 {
 	struct message m = { .kind = MESSAGE_FRAME, .frame.position = position, .frame.snapshot = snapshot };
 
 	snprintf(m.frame.request_id, sizeof(m.frame.request_id), "%s", request_id);
-	conn_send(c, &m);
-	c->open_frame = false;
+	utstring_clear(line);
+	message_encode(&m, line);
 }
 
 static void close_frames(struct pass *p)
 {
+	struct hub *h = p->hub;
 	struct conn *c, *tmp;
 
 	if (p->position == 0)
 		return;
-	if (p->only && p->only->open_frame)
-		send_frame(p->only, p->position, p->request_id, false);
-	if (!p->only)
-		HASH_ITER (hh, p->hub->hosts, c, tmp)
-			if (c->open_frame)
-				send_frame(c, p->position, p->request_id, false);
-	if (!p->only)
-		p->hub->position = p->position;
+	if (h->open)
+		encode_frame(h->line, p->position, p->request_id, false);
+	DL_FOREACH_SAFE2 (h->open, c, tmp, open_next) {
+		stream_send(c->stream, utstring_body(h->line), utstring_len(h->line));
+		conn_close_frame(c);
+	}
+	if (p->position > h->position)
+		h->position = p->position;
 	p->position = 0;
+}
+
+/* Has the connection not seen the row yet? */
+static bool is_news(const struct pass *p, const struct conn *c, const struct hub_row *row)
+{
+	return row->position > (c->resuming ? c->position : p->from);
 }
 
 static void row_to_subscribers(struct pass *p, const struct hub_row *row)
@@ -166,37 +258,30 @@ static void row_to_subscribers(struct pass *p, const struct hub_row *row)
 	struct sub *s;
 	struct topic *t;
 
-	utstring_clear(h->line);
-	message_encode_raw(row->op == HUB_SET ? MESSAGE_SET : MESSAGE_DEL, row->json, h->line);
-	if (p->only) {
-		s = find_sub(p->only, &row->unit);
-		if (s && s->batch != h->batch)
-			send_line(p->only, h->line);
-		return;
-	}
 	HASH_FIND(hh, h->topics, &row->unit, sizeof(row->unit), t);
 	if (!t)
 		return;
+	utstring_clear(h->line);
+	message_encode_raw(row->op == HUB_SET ? MESSAGE_SET : MESSAGE_DEL, row->json, h->line);
 	DL_FOREACH (t->subs, s)
-		if (s->batch != h->batch)
+		if (s->batch != h->batch && is_news(p, s->conn, row))
 			send_line(s->conn, h->line);
 }
 
 static void row_of_host(struct pass *p, const struct hub_row *row)
 {
 	struct hub *h = p->hub;
-	struct conn *c = p->only;
+	struct conn *c;
 	struct sub *s;
 
-	if (!c)
-		HASH_FIND(hh, h->hosts, &row->host, sizeof(row->host), c);
-	if (!c || c->host != row->host)
+	HASH_FIND(hh, h->hosts, &row->host, sizeof(row->host), c);
+	if (!c || !is_news(p, c, row))
 		return;
 	if (row->op == HUB_ENTER) {
 		s = subscribe(c, &row->unit);
 		s->batch = h->batch;
 		send_unit_name(c, MESSAGE_ENTER, &row->unit);
-		send_unit(c, &row->unit, false);
+		send_unit(c, &row->unit, c->resuming);
 		return;
 	}
 	s = find_sub(c, &row->unit);
@@ -221,6 +306,29 @@ static void on_row(const struct hub_row *row, void *arg)
 
 /* ---- starting a connection ---- */
 
+static void begin(struct conn *c, const char *mode)
+{
+	struct message m = { .kind = MESSAGE_WELCOME, .welcome.proto = MESSAGE_PROTO, .welcome.host = c->host };
+	struct hub *h = c->hub;
+	struct conn *other;
+
+	HASH_FIND(hh, h->hosts, &c->host, sizeof(c->host), other);
+	if (other) {
+		HASH_DEL(h->hosts, other);
+		conn_unsubscribe_all(other);
+		other->state = CONN_REPLACED;
+		h->unswept = true;
+	}
+	c->state = CONN_LIVE;
+	h->n_ready--;
+	HASH_ADD(hh, h->hosts, host, sizeof(c->host), c);
+	snprintf(m.welcome.incarnation, sizeof(m.welcome.incarnation), "%s", h->source->incarnation(h->source->arg));
+	snprintf(m.welcome.mode, sizeof(m.welcome.mode), "%s", mode);
+	conn_send(c, &m);
+	stream_limit_backlog(c->stream, NO_LIMIT); /* what it has to be sent now may wait whole */
+	log_info("host %s (%s): connected, %s", c->name, stream_peer(c->stream), mode);
+}
+
 /* What a host's rows say of the units it had at the position it resumes from. */
 struct past_unit {
 	struct unit unit;
@@ -229,7 +337,6 @@ struct past_unit {
 };
 
 struct past {
-	uint32_t host;
 	struct past_unit *units;
 };
 
@@ -249,10 +356,7 @@ static void past_set(struct past *past, const struct unit *u, bool had)
 
 static void on_past_row(const struct hub_row *row, void *arg)
 {
-	struct past *past = arg;
-
-	if (row->host == past->host && (row->op == HUB_ENTER || row->op == HUB_DROP))
-		past_set(past, &row->unit, row->op == HUB_DROP);
+	past_set(arg, &row->unit, row->op == HUB_DROP);
 }
 
 static void on_present_unit(const struct unit *u, void *arg)
@@ -260,15 +364,17 @@ static void on_present_unit(const struct unit *u, void *arg)
 	past_set(arg, u, true);
 }
 
-static int resume(struct conn *c)
+/* It gets the log's rows since its position, with all others. */
+static void resume(struct conn *c)
 {
 	const struct hub_source *source = c->hub->source;
-	struct past past = { .host = c->host };
-	struct pass p = { .hub = c->hub, .only = c };
+	struct past past = { 0 };
 	struct past_unit *pu, *tmp;
 	int r;
 
-	r = source->log(source->arg, c->position, on_past_row, &past);
+	begin(c, "resume");
+	c->resuming = true;
+	r = source->host_log(source->arg, c->host, c->position, on_past_row, &past);
 	if (r >= 0)
 		r = source->units(source->arg, c->host, on_present_unit, &past);
 	HASH_ITER (hh, past.units, pu, tmp) {
@@ -278,11 +384,7 @@ static int resume(struct conn *c)
 		free(pu);
 	}
 	if (r < 0)
-		return r;
-	c->hub->batch++;
-	r = source->log(source->arg, c->position, on_row, &p);
-	close_frames(&p);
-	return r;
+		mark_broken(c);
 }
 
 static void on_unit(const struct unit *u, void *arg)
@@ -290,53 +392,109 @@ static void on_unit(const struct unit *u, void *arg)
 	subscribe(arg, u);
 }
 
-static int snapshot(struct conn *c, uint64_t position)
+static void snapshot(struct conn *c, uint64_t position)
 {
 	const struct hub_source *source = c->hub->source;
 	struct sub *s, *tmp;
-	int r = source->units(source->arg, c->host, on_unit, c);
 
-	if (r < 0)
-		return r;
+	begin(c, "snapshot");
+	if (source->units(source->arg, c->host, on_unit, c) < 0) {
+		mark_broken(c);
+		return;
+	}
 	HASH_ITER (hh, c->subs, s, tmp)
 		send_unit(c, &s->unit, true);
-	send_frame(c, position, "", true);
-	return 0;
+	encode_frame(c->hub->line, position, "", true);
+	send_line(c, c->hub->line);
+	conn_close_frame(c);
+	set_limit(c);
 }
 
-static void start(struct conn *c, uint64_t position, uint64_t oldest)
+/* The log holds all that it has not seen; one without rows has nothing older to miss. */
+static bool may_resume(const struct conn *c, uint64_t position, uint64_t oldest)
 {
-	struct message m = { .kind = MESSAGE_WELCOME, .welcome.proto = MESSAGE_PROTO, .welcome.host = c->host };
-	struct hub *h = c->hub;
-	const char *incarnation = h->source->incarnation(h->source->arg);
-	bool resumes = !strcmp(c->incarnation, incarnation) && c->position <= position && c->position + 1 >= oldest;
-	struct conn *other;
-	int r;
-
-	/* A log without rows has nothing older to miss. */
-	if (!strcmp(c->incarnation, incarnation) && c->position == position)
-		resumes = true;
-	HASH_FIND(hh, h->hosts, &c->host, sizeof(c->host), other);
-	if (other) {
-		HASH_DEL(h->hosts, other);
-		other->state = CONN_REPLACED;
-	}
-	c->state = CONN_LIVE;
-	HASH_ADD(hh, h->hosts, host, sizeof(c->host), c);
-	snprintf(m.welcome.incarnation, sizeof(m.welcome.incarnation), "%s", incarnation);
-	snprintf(m.welcome.mode, sizeof(m.welcome.mode), "%s", resumes ? "resume" : "snapshot");
-	conn_send(c, &m);
-	r = resumes ? resume(c) : snapshot(c, position);
-	if (r < 0)
-		c->broken = true;
-	log_info("host %s (%s): connected, %s at %llu", c->name, stream_peer(c->stream), m.welcome.mode,
-		 (unsigned long long)position);
+	if (strcmp(c->incarnation, c->hub->source->incarnation(c->hub->source->arg)) != 0)
+		return false;
+	return c->position == position ||
+	       (c->position < position && c->position + 1 >= oldest && position - c->position <= MAX_RESUME);
 }
+
+/* Those that resume in this pass. */
+struct resuming {
+	struct conn *conns[MAX_AT_ONCE];
+	size_t n;
+	uint64_t lowest; /* position that one of them is at */
+};
+
+static void start_resuming(struct hub *h, uint64_t position, uint64_t oldest, struct resuming *ret)
+{
+	struct conn *c, *tmp;
+
+	ret->n = 0;
+	ret->lowest = position;
+	DL_FOREACH_SAFE (h->conns, c, tmp) {
+		if (c->state != CONN_READY || !may_resume(c, position, oldest))
+			continue;
+		if (ret->n == MAX_AT_ONCE) {
+			hub_wake(h);
+			return;
+		}
+		resume(c);
+		ret->conns[ret->n++] = c;
+		if (c->position < ret->lowest)
+			ret->lowest = c->position;
+	}
+}
+
+static void stop_resuming(struct resuming *resuming)
+{
+	for (size_t i = 0; i < resuming->n; i++) {
+		resuming->conns[i]->resuming = false;
+		set_limit(resuming->conns[i]);
+	}
+}
+
+/* May those that are ready be sent what they need? Not while so much of others is unsent. */
+static bool has_room(struct hub *h)
+{
+	size_t owed = 0;
+	struct conn *c;
+
+	if (h->n_ready == 0)
+		return false;
+	DL_FOREACH (h->conns, c)
+		owed += stream_backlog(c->stream);
+	if (owed < MAX_OWED)
+		return true;
+	loop_timer_arm(h->retry, OWED_US);
+	return false;
+}
+
+static void start_snapshots(struct hub *h, uint64_t position, uint64_t oldest)
+{
+	uint64_t began = now_us();
+	struct conn *c, *tmp;
+
+	DL_FOREACH_SAFE (h->conns, c, tmp) {
+		if (c->state != CONN_READY || may_resume(c, position, oldest))
+			continue;
+		if (now_us() - began > WHILE_US) {
+			hub_wake(h); /* for the rest */
+			return;
+		}
+		snapshot(c, position);
+	}
+}
+
+/* ---- the pass ---- */
 
 static void sweep(struct hub *h)
 {
 	struct conn *c, *tmp;
 
+	if (!h->unswept)
+		return;
+	h->unswept = false;
 	DL_FOREACH_SAFE (h->conns, c, tmp) {
 		if (c->state == CONN_REPLACED)
 			conn_drop(c, "the host has connected again");
@@ -345,34 +503,53 @@ static void sweep(struct hub *h)
 	}
 }
 
+static int read_log(struct hub *h, uint64_t position, uint64_t oldest, bool more, struct err *err)
+{
+	const struct hub_source *source = h->source;
+	struct pass p = { .hub = h, .from = h->position };
+	uint64_t lowest = h->hosts ? h->position : position;
+	struct resuming resuming = { .n = 0 };
+	struct conn *c;
+	int r = 0;
+
+	if (more) {
+		start_resuming(h, position, oldest, &resuming);
+		lowest = resuming.lowest < lowest ? resuming.lowest : lowest;
+	}
+	if (lowest < position)
+		r = source->log(source->arg, lowest, on_row, &p);
+	if (r >= 0)
+		close_frames(&p);
+	/* Who has half a frame cannot go on: it resumes. */
+	DL_FOREACH2 (h->open, c, open_next)
+		mark_broken(c);
+	stop_resuming(&resuming);
+	return r < 0 ? err_errno(err, r, "log") : 0;
+}
+
 int hub_pass(struct hub *h, struct err *err)
 {
 	const struct hub_source *source = h->source;
-	struct pass p = { .hub = h };
 	uint64_t position, oldest;
-	struct conn *c, *tmp;
+	bool more;
 	int r;
 
 	if (!h->conns)
 		return 0;
+	more = has_room(h);
 	r = source->begin(source->arg, &position, &oldest, err);
 	if (r < 0)
 		return r;
 	h->batch++;
-	/* Rows of a pass that failed half way come again: each says the same twice. */
-	if (h->hosts && position > h->position)
-		r = source->log(source->arg, h->position, on_row, &p);
-	if (r < 0) {
-		source->end(source->arg);
-		sweep(h);
-		return err_errno(err, r, "log");
+	if (position != h->position)
+		hub_forget_texts(h);
+	r = read_log(h, position, oldest, more, err);
+	if (r >= 0) {
+		h->position = position;
+		if (more)
+			start_snapshots(h, position, oldest);
 	}
-	close_frames(&p);
-	h->position = position;
-	DL_FOREACH_SAFE (h->conns, c, tmp)
-		if (c->state == CONN_READY)
-			start(c, position, oldest);
 	source->end(source->arg);
 	sweep(h);
-	return 0;
+	return r < 0 ? r : 0;
 }

@@ -15,6 +15,7 @@
 
 struct conn;
 struct stream;
+struct text;
 
 /* One host's interest in one unit. */
 struct sub {
@@ -50,7 +51,9 @@ struct conn {
 	char incarnation[UUID_TEXT_SIZE]; /* to resume from, or "" */
 	uint64_t position;
 	uint64_t since_us, heard_us;
-	bool open_frame; /* was sent something since its last frame */
+	bool open_frame; /* was sent something since its last frame: in hub->open */
+	struct conn *open_prev, *open_next;
+	bool resuming; /* in this pass */
 	bool broken; /* what it was sent is not complete: closed when the pass is over */
 	size_t limit; /* of its stream's backlog */
 	struct sub *subs;
@@ -71,10 +74,14 @@ struct hub {
 	struct listener *listener;
 	struct loop_source *wake, *tick, *retry;
 	struct conn *conns, *hosts;
-	unsigned n_new;
+	unsigned n_new, n_ready;
+	bool unswept; /* some are replaced or broken */
 	struct topic *topics;
+	struct conn *open; /* those that are owed a frame */
 	uint64_t position; /* of the log: what all live ones were sent */
 	uint64_t batch;
+	struct text *texts; /* units as lines, as of this position */
+	size_t texts_size;
 	uint64_t next_ticket;
 	uint64_t heartbeat_us, silence_us;
 	bool beat; /* every second tick is a heartbeat */
@@ -89,6 +96,8 @@ void conn_drop(struct conn *c, const char *why);
 void conn_send(struct conn *c, const struct message *m);
 
 /* hub_feed.c */
+void conn_close_frame(struct conn *c); /* it is owed none */
+void hub_forget_texts(struct hub *h);
 void conn_unsubscribe_all(struct conn *c);
 /* Sends what is new to the live ones, and starts those that are ready. -errno: nothing was lost, try again. */
 int hub_pass(struct hub *h, struct err *err);

@@ -100,6 +100,16 @@ static int src_log(void *arg, uint64_t after, hub_row_fn fn, void *fn_arg)
 	return 0;
 }
 
+static int src_host_log(void *arg, uint32_t host, uint64_t after, hub_row_fn fn, void *fn_arg)
+{
+	(void)arg;
+	assert_int_equal(src.begun, 1);
+	for (size_t i = 0; i < src.n_rows; i++)
+		if (src.rows[i].row.position > after && src.rows[i].row.host == host)
+			fn(&src.rows[i].row, fn_arg);
+	return 0;
+}
+
 static int src_units(void *arg, uint32_t host, hub_unit_fn fn, void *fn_arg)
 {
 	(void)arg;
@@ -160,6 +170,7 @@ static const struct hub_source source = {
 	.begin = src_begin,
 	.end = src_end,
 	.log = src_log,
+	.host_log = src_host_log,
 	.units = src_units,
 	.objects = src_objects,
 	.authenticate = src_authenticate,
@@ -418,6 +429,67 @@ static void test_resume(void **state)
 	agent_free(a);
 }
 
+/* What it has missed is more than a stream may owe otherwise: it is sent all the same, and the next pass is usual. */
+static void test_resume_over_much(void **state)
+{
+	_cleanup_(freep) char *text = xmalloc(1000000);
+	struct agent *a;
+
+	(void)state;
+	need(1, "host:1");
+	memset(text, 'x', 999999);
+	text[0] = text[999998] = '"';
+	text[999999] = '\0';
+	for (uint64_t i = 11; i < 21; i++) {
+		row(i, HUB_SET, "host:1", 0, "");
+		src.rows[src.n_rows - 1].row.json = text;
+	}
+	a = agent_hello("compute1", "secret", RESUME(INCARNATION, "10"));
+	await(a, "\"position\":20,");
+	row(21, HUB_SET, "host:1", 0, "on it goes");
+	hub_wake(hub);
+	await(a, "on it goes");
+	agent_free(a);
+}
+
+/* One pass for a host that is live and two that resume from different positions: each what it has not seen. */
+static void test_resume_beside_others(void **state)
+{
+	struct agent *live, *a, *b;
+
+	(void)state;
+	for (uint32_t host = 1; host <= 3; host++)
+		need(host, "network:7");
+	live = agent_hello("compute1", "secret", "");
+	await(live, "snapshot\":true}}\n");
+	row(11, HUB_SET, "network:7", 0, "eleven");
+	row(12, HUB_SET, "network:7", 0, "twelve");
+	src.late_hello = true;
+	src.ticket = 0;
+	a = agent_hello("compute2", "secret", RESUME(INCARNATION, "10"));
+	while (!src.ticket)
+		turn();
+	hub_hello_done(hub, src.ticket, 0, NULL);
+	src.ticket = 0;
+	b = agent_hello("compute3", "secret", RESUME(INCARNATION, "11"));
+	while (!src.ticket)
+		turn();
+	row(13, HUB_SET, "network:7", 0, "thirteen");
+	hub_hello_done(hub, src.ticket, 0, NULL);
+	await(live, "{\"set\":\"eleven\"}\n{\"frame\":{\"position\":11,\"request_id\":\"req-11\"}}\n");
+	expect(live, "{\"set\":\"twelve\"}\n{\"frame\":{\"position\":12,\"request_id\":\"req-12\"}}\n"
+		     "{\"set\":\"thirteen\"}\n{\"frame\":{\"position\":13,\"request_id\":\"req-13\"}}\n");
+	await(a, "{\"set\":\"eleven\"}\n{\"frame\":{\"position\":11,\"request_id\":\"req-11\"}}\n");
+	expect(a, "{\"set\":\"twelve\"}\n{\"frame\":{\"position\":12,\"request_id\":\"req-12\"}}\n"
+		  "{\"set\":\"thirteen\"}\n{\"frame\":{\"position\":13,\"request_id\":\"req-13\"}}\n");
+	await(b, "\"mode\":\"resume\"}}\n");
+	expect(b, "{\"set\":\"twelve\"}\n{\"frame\":{\"position\":12,\"request_id\":\"req-12\"}}\n"
+		  "{\"set\":\"thirteen\"}\n{\"frame\":{\"position\":13,\"request_id\":\"req-13\"}}\n");
+	agent_free(live);
+	agent_free(a);
+	agent_free(b);
+}
+
 static void resume_refused(const char *resume)
 {
 	struct agent *a = agent_hello("compute1", "secret", resume);
@@ -655,6 +727,8 @@ int main(void)
 		T(test_snapshot_then_changes),
 		T(test_enter_and_drop),
 		T(test_resume),
+		T(test_resume_over_much),
+		T(test_resume_beside_others),
 		T(test_resume_refused),
 		T(test_two_hosts_one_log),
 		T(test_refusals),

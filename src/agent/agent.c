@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/control.h"
@@ -17,6 +18,8 @@
 #include "watch/client.h"
 
 #define SAVE_AFTER_US 1000000
+#define SAVE_SHARE 50 /* no more than one part of this many of the time goes into saving */
+#define REPORT_AFTER_US 20000 /* how far we are: once for all that comes in a burst */
 #define SAVE_POSITION_US 60000000 /* when nothing but the position has changed */
 #define MAX_COUNTERS 256
 
@@ -42,17 +45,26 @@ struct agent {
 	bool synced; /* the driver was given a whole plan: from then on changes */
 	bool reporting; /* the server knows the ports that we would name */
 	uint64_t told_applied;
-	uint64_t saved_position, saved_us;
-	bool save_wanted;
+	uint64_t saved_position, saved_us, save_took_us;
+	bool save_wanted, progress_armed, progress_due;
 	char trouble[384];
-	struct loop_source *report, *save, *heartbeat;
+	struct loop_source *report, *progress, *save, *heartbeat;
 };
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
 
 /* ---- the snapshot on disk ---- */
 
 static void save(struct agent *a)
 {
 	struct snapshot_head head = { .position = follow_position(a->follow) };
+	uint64_t began = now_us();
 	struct err err = { 0 };
 
 	/* In the middle of a frame the model is not what any position says: the file stays as it is. */
@@ -69,6 +81,7 @@ static void save(struct agent *a)
 	a->save_wanted = false;
 	a->saved_position = head.position;
 	a->saved_us = loop_now_us(a->loop);
+	a->save_took_us = now_us() - began;
 }
 
 static void on_save(void *arg)
@@ -85,7 +98,8 @@ static void save_soon(struct agent *a)
 	if (a->save_wanted)
 		return;
 	a->save_wanted = true;
-	loop_timer_arm(a->save, SAVE_AFTER_US);
+	loop_timer_arm(a->save,
+		       a->save_took_us * SAVE_SHARE > SAVE_AFTER_US ? a->save_took_us * SAVE_SHARE : SAVE_AFTER_US);
 }
 
 static int on_journal(const struct message *m, struct err *err, void *arg)
@@ -152,10 +166,24 @@ static void on_report(void *arg)
 		return;
 	m.report.applied = apply_position(a->apply);
 	m.report.ports = status_report(a->status, follow_plan(a->follow), follow_model(a->follow), a->apply);
-	if (json_array_size(m.report.ports) > 0 || m.report.applied != a->told_applied)
+	if (json_array_size(m.report.ports) > 0 || (a->progress_due && m.report.applied != a->told_applied)) {
 		client_send(a->client, &m);
-	a->told_applied = m.report.applied;
+		a->told_applied = m.report.applied;
+	} else if (m.report.applied != a->told_applied && !a->progress_armed) {
+		loop_timer_arm(a->progress, REPORT_AFTER_US);
+		a->progress_armed = true;
+	}
 	json_decref(m.report.ports);
+}
+
+static void on_progress(void *arg)
+{
+	struct agent *a = arg;
+
+	a->progress_armed = false;
+	a->progress_due = true;
+	on_report(a);
+	a->progress_due = false;
 }
 
 static json_t *counters(struct agent *a)
@@ -374,6 +402,7 @@ int agent_open(struct loop *l, const struct agent_config *config, struct agent *
 	a->journal = journal_new(journal_path);
 	snprintf(a->trouble, sizeof(a->trouble), "not yet");
 	a->report = loop_idle(l, on_report, a);
+	a->progress = loop_timer(l, on_progress, a);
 	a->save = loop_timer(l, on_save, a);
 	a->heartbeat = loop_timer(l, on_heartbeat, a);
 	load(a);
@@ -407,6 +436,7 @@ struct agent *agent_close(struct agent *a)
 	if (a->driver)
 		a->config.ops->close(a->driver);
 	loop_source_free(a->report);
+	loop_source_free(a->progress);
 	loop_source_free(a->save);
 	loop_source_free(a->heartbeat);
 	journal_free(a->journal);

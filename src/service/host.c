@@ -282,16 +282,21 @@ static void report_done(struct job *job)
 void service_host_report(struct service *s, uint32_t host, uint64_t applied, const struct service_port_report *ports,
 			 size_t n)
 {
-	struct report_job *p = xcalloc(1, sizeof(*p) + n * sizeof(*ports));
+	struct report_job *p;
 
+	/* How far it is comes with every change, from every host that the change concerns: that can wait. */
+	if (n == 0) {
+		service_host_heartbeat(s, host, applied);
+		return;
+	}
+	p = xcalloc(1, sizeof(*p) + n * sizeof(*ports));
 	p->job.run = run_report;
 	p->job.done = report_done;
 	p->service = s;
 	p->host = host;
 	p->applied = applied;
 	p->n = n;
-	if (n)
-		memcpy(p->ports, ports, n * sizeof(*ports));
+	memcpy(p->ports, ports, n * sizeof(*ports));
 	service_queue(s, &p->job);
 }
 

@@ -30,7 +30,8 @@
 #define BATCH 128
 #define LOG_KEEP 100000 /* positions */
 #define LOG_SLACK 1000 /* trimmed only once in so many */
-#define BEAT_DELAY 1 /* seconds that heartbeats may wait for company */
+#define BEAT_DELAY_MS 1000 /* that heartbeats may wait for company */
+#define READY_DELAY_MS 5 /* the same, while ports wait to hear that their peers are ready */
 
 struct batch {
 	struct service *service;
@@ -168,25 +169,35 @@ static void run_batch(struct batch *b)
 	ready_end(s, r >= 0);
 }
 
+static void set_time(struct timespec *t, uint64_t after_ms)
+{
+	clock_gettime(CLOCK_MONOTONIC, t);
+	t->tv_sec += (time_t)(after_ms / 1000);
+	t->tv_nsec += (long)(after_ms % 1000) * 1000000;
+	if (t->tv_nsec >= 1000000000) {
+		t->tv_nsec -= 1000000000;
+		t->tv_sec++;
+	}
+}
+
 /*
- * Until there is work; heartbeats alone wait for company, but not longer than BEAT_DELAY, and ports that wait for
+ * Until there is work; heartbeats alone wait for company, but not longer than their delay, and ports that wait for
  * their peers not longer than their patience.
  */
 static void wait_for_work(struct service *s)
 {
 	uint64_t deadline = ready_deadline(s);
 	struct timespec until = { .tv_sec = (time_t)(deadline / 1000), .tv_nsec = (long)(deadline % 1000) * 1000000 };
+	bool beats = false;
 
 	while (!s->queue && !s->stop) {
-		if (!host_has_beats(s) && until.tv_sec == 0) {
+		if (!beats && host_has_beats(s)) {
+			beats = true;
+			set_time(&until, deadline ? READY_DELAY_MS : BEAT_DELAY_MS);
+		}
+		if (until.tv_sec == 0)
 			pthread_cond_wait(&s->wake, &s->lock);
-			continue;
-		}
-		if (until.tv_sec == 0) {
-			clock_gettime(CLOCK_MONOTONIC, &until);
-			until.tv_sec += BEAT_DELAY;
-		}
-		if (pthread_cond_timedwait(&s->wake, &s->lock, &until) == ETIMEDOUT)
+		else if (pthread_cond_timedwait(&s->wake, &s->lock, &until) == ETIMEDOUT)
 			return;
 	}
 }

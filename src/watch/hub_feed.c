@@ -153,9 +153,15 @@ void hub_forget_texts(struct hub *h)
 	h->texts_size = 0;
 }
 
+/* The library grows a string by just what is asked for, which makes a large unit quadratic: double it. */
 static void on_object(const char *json, void *arg)
 {
-	message_encode_raw(MESSAGE_SET, json, arg);
+	UT_string *lines = arg;
+	size_t n = strlen(json) + 64;
+
+	if (lines->n - lines->i < n)
+		utstring_reserve(lines, n > lines->n ? n : lines->n);
+	message_encode_raw(MESSAGE_SET, json, lines);
 }
 
 /* What the unit holds in the view, as the lines that say so. NULL: it cannot be read. */

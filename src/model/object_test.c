@@ -27,7 +27,8 @@ static const char *const texts[] = {
 	"\"mac\":\"fa:16:3e:00:00:0c\",\"ips\":[\"10.0.1.5\",\"2001:db8::5\"]}",
 	"{\"kind\":\"port\",\"num\":12,\"unit\":\"host:3\",\"uuid\":\"6f1b1c52-0b1e-4f0e-9d52-2f4b6f1f6a03\","
 	"\"network\":7,\"mac\":\"fa:16:3e:00:00:0c\",\"admin_state_up\":true,\"port_security\":false,"
-	"\"device_owner\":\"compute:nova\",\"binding\":3,\"addrs\":[{\"mac\":\"fa:16:3e:00:00:0c\",\"prefix\":\"10.0.1.5/32\"}]}",
+	"\"device_owner\":\"compute:nova\",\"binding\":3,\"addrs\":[{\"mac\":\"fa:16:3e:00:00:0c\",\"prefix\":\"10.0.1."
+	"5/32\"}]}",
 	"{\"kind\":\"router\",\"num\":1,\"unit\":\"router:1\",\"uuid\":\"6f1b1c52-0b1e-4f0e-9d52-2f4b6f1f6a04\","
 	"\"admin_state_up\":true,\"distributed\":true}",
 	"{\"kind\":\"interface\",\"num\":13,\"unit\":\"router:1\",\"uuid\":\"6f1b1c52-0b1e-4f0e-9d52-2f4b6f1f6a05\","

@@ -3,10 +3,17 @@
 
 #include <assert.h>
 #include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+// clang-format off
+#include <cmocka.h>
+// clang-format on
 
 #include "base/mem.h"
 
@@ -256,4 +263,64 @@ void testing_settle(struct testing *t)
 	service_queue(t->service, &s.job);
 	sem_wait(&s.done);
 	sem_destroy(&s.done);
+}
+
+void testing_make(struct testing *t, const struct resource *resource, json_t *attrs, char ret[UUID_TEXT_SIZE])
+{
+	if (testing_call(t, SERVICE_CREATE, resource, NULL, attrs) < 0)
+		fail_msg("%s: %s", t->err.type, t->err.text);
+	snprintf(ret, UUID_TEXT_SIZE, "%s", testing_text(t, "id"));
+}
+
+void testing_refused(struct testing *t, enum service_op op, const struct resource *resource, const char *id,
+		     json_t *attrs, enum err_kind kind, const char *type)
+{
+	assert_true(testing_call(t, op, resource, id, attrs) < 0);
+	assert_string_equal(t->err.type, type);
+	assert_int_equal(t->err.kind, kind);
+	assert_true(t->err.text[0] != '\0');
+}
+
+void testing_basis_open(struct testing_basis *b, const char *cidr, const struct service_options *options)
+{
+	testing_open(&b->t, options);
+	testing_make(&b->t, &resource_network, testing_attrs("{'name': 'a'}"), b->network);
+	testing_make(&b->t, &resource_subnet,
+		     testing_attrs("{'network_id': '%s', 'cidr': '%s', 'ip_version': 4}", b->network, cidr), b->subnet);
+	testing_make(&b->t, &resource_router, testing_attrs("{'name': 'r'}"), b->router);
+}
+
+json_t *testing_port_attrs(const struct testing_basis *b, const char *more)
+{
+	return testing_attrs("{'network_id': '%s'%s}", b->network, more);
+}
+
+const char *testing_first_ip(const struct testing_basis *b)
+{
+	return json_string_value(
+		json_object_get(json_array_get(json_object_get(b->t.reply, "fixed_ips"), 0), "ip_address"));
+}
+
+const char *testing_shown(struct testing_basis *b, const char *port, const char *key)
+{
+	_cleanup_(utstring_freep) UT_string *out = NULL;
+	struct caller admin = { .admin = true };
+
+	utstring_new(out);
+	assert_int_equal(service_show(b->t.reader, &admin, &resource_port, port, out, &b->t.err), 0);
+	json_decref(b->t.reply);
+	b->t.reply = json_loads(utstring_body(out), 0, NULL);
+	return testing_text(&b->t, key);
+}
+
+uint32_t testing_port_number(struct testing_basis *b, const char *id)
+{
+	struct uuid uuid;
+	int64_t num;
+
+	assert_int_equal(uuid_parse_text(id, &uuid), 0);
+	assert_int_equal(
+		db_get_int(b->t.reader->db, 0, &num, NULL, "SELECT num FROM ports WHERE id = $1", DB(v_uuid(&uuid))),
+		0);
+	return (uint32_t)num;
 }

@@ -35,6 +35,7 @@
 #define PROBES 30
 #define FRAME_WAIT_MS 5000
 #define INSNS_MAX 100000
+#define TCX_INGRESS ((enum bpf_attach_type)46) /* linux/bpf.h of 6.6 */
 
 static const char two_ports[] =
 	"host host=1 tunnel=192.0.2.1 dvr_mac=fa:16:3f:00:00:01 name=one\n"
@@ -329,15 +330,9 @@ static bool passes(struct rig *g)
 }
 
 /* The program of ours on the device's ingress, 0 for none. */
-static uint32_t filter_on(const char *name)
+static uint32_t program_on(const char *name)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(name), .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 0x4e, .priority = 0x4e55);
-	libbpf_print_fn_t print = libbpf_set_print(NULL);
-	int r = bpf_tc_query(&hook, &opts);
-
-	libbpf_set_print(print);
-	return r ? 0 : opts.prog_id;
+	return attached(if_nametoindex(name));
 }
 
 static void load_two_ports(struct rig *g)
@@ -356,17 +351,17 @@ static void it_forwards_while_nobody_runs_and_is_adopted(void **state)
 
 	load_two_ports(g);
 	assert_true(passes(g));
-	before = filter_on(rig_tap_of(g, 3)->name);
+	before = program_on(rig_tap_of(g, 3)->name);
 	rig_driver_close(g);
 	assert_true(passes(g));
 	must(rig_driver_open(g, &must_err));
 	/* opening changed nothing, and found everything */
-	assert_int_equal(filter_on(rig_tap_of(g, 3)->name), before);
+	assert_int_equal(program_on(rig_tap_of(g, 3)->name), before);
 	assert_int_equal(findings(g, p), 1 /* config: the device's number is looked up by the first sync */ +
 						 4 /* port and device: so are theirs */);
 	assert_true(passes(g));
 	must(rig_sync(g, p, &must_err));
-	assert_int_not_equal(filter_on(rig_tap_of(g, 3)->name), before);
+	assert_int_not_equal(program_on(rig_tap_of(g, 3)->name), before);
 	assert_int_equal(findings(g, p), 0);
 	assert_true(passes(g));
 }
@@ -427,7 +422,7 @@ static void a_device_that_comes_again_is_attached_again(void **state)
 	load_two_ports(g);
 	must(rig_tap_set(g, 4, false, &must_err));
 	must(rig_tap_set(g, 4, true, &must_err));
-	assert_true(filter_on(rig_tap_of(g, 4)->name));
+	assert_true(program_on(rig_tap_of(g, 4)->name));
 	assert_true(passes(g));
 }
 
@@ -449,33 +444,96 @@ static void a_port_that_went_meanwhile_is_let_go(void **state)
 	must(rig_driver_open(g, &must_err));
 	must(rig_sync(g, p, &must_err));
 	assert_true(if_nametoindex(name));
-	assert_int_equal(filter_on(name), 0);
-	assert_true(filter_on(rig_tap_of(g, 3)->name));
+	assert_int_equal(program_on(name), 0);
+	assert_true(program_on(rig_tap_of(g, 3)->name));
 	assert_int_equal(findings(g, p), 0);
 	close(fd);
 }
 
+/* A program that lets everything pass, of somebody else. */
+static int others_program(void)
+{
+	const struct bpf_insn pass[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = -1 },
+					 { .code = BPF_JMP | BPF_EXIT } };
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "others", "GPL", pass, 2, NULL);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static const uint32_t our_filter[] = { 0x4e, 0x4e55 }, others_filter[] = { 1, 1 }; /* handle, priority */
+
+static void add_filter(uint32_t ifindex, const uint32_t at[2], int prog_fd)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = at[0], .priority = at[1], .prog_fd = prog_fd);
+	int r = bpf_tc_hook_create(&hook);
+
+	assert_true(!r || r == -EEXIST);
+	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
+}
+
+static bool has_filter(uint32_t ifindex, const uint32_t at[2])
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = at[0], .priority = at[1]);
+
+	return bpf_tc_query(&hook, &opts) == 0;
+}
+
+/* How many programs there are by tcx; negative: this kernel has none. */
+static int tcx_programs(uint32_t ifindex)
+{
+	uint32_t ids[8], n = 8;
+	int r = bpf_prog_query((int)ifindex, TCX_INGRESS, 0, NULL, ids, &n);
+
+	return r < 0 ? r : (int)n;
+}
+
 static void cleanup_takes_ours_alone(void **state)
 {
+	int others = others_program();
 	struct rig *g = *state;
-	LIBBPF_OPTS(bpf_tc_hook, hook, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, others, .handle = 1, .priority = 1);
-	struct driver *d = g->driver;
+	uint32_t tap;
+	bool tcx;
 
 	load_two_ports(g);
-	hook.ifindex = (int)if_nametoindex(rig_tap_of(g, 3)->name);
-	others.prog_fd = bpf_program__fd(d->bpf->progs.from_port);
-	assert_int_equal(bpf_tc_attach(&hook, &others), 0);
+	tap = if_nametoindex(rig_tap_of(g, 3)->name);
+	tcx = tcx_programs(tap) >= 0;
+	add_filter(tap, others_filter, others);
+	assert_int_equal(bpf_prog_attach(others, (int)tap, TCX_INGRESS, 0), tcx ? 0 : -EINVAL);
+	assert_true(passes(g)); /* ours is the first */
 	rig_driver_close(g);
 	must(driver_ebpf.cleanup(&g->config, &must_err));
-	assert_int_equal(filter_on(rig_tap_of(g, 3)->name), 0);
-	assert_int_equal(filter_on(rig_tap_of(g, 4)->name), 0);
+	assert_int_equal(program_on(rig_tap_of(g, 3)->name), 0);
+	assert_int_equal(program_on(rig_tap_of(g, 4)->name), 0);
 	assert_int_equal(if_nametoindex(EBPF_DEVICE), 0);
 	assert_int_equal(access(g->pins, F_OK), -1);
-	others.prog_fd = 0;
-	others.prog_id = 0;
-	assert_int_equal(bpf_tc_query(&hook, &others), 0);
+	assert_true(has_filter(tap, others_filter));
+	assert_int_equal(tcx_programs(tap), tcx ? 1 : -EINVAL);
+	close(others);
 	must(driver_ebpf.cleanup(&g->config, &must_err)); /* with nothing there */
+}
+
+/* On an older kernel it is the one way, and stays. */
+static void what_a_version_without_tcx_attached_is_replaced(void **state)
+{
+	struct rig *g = *state;
+	uint32_t tap;
+	bool tcx;
+
+	load_two_ports(g);
+	tap = if_nametoindex(rig_tap_of(g, 3)->name);
+	tcx = tcx_programs(tap) >= 0;
+	assert_int_equal(detach(tap), 0);
+	add_filter(tap, our_filter, bpf_program__fd(g->driver->bpf->progs.from_port));
+	assert_true(passes(g));
+	rig_driver_close(g);
+	must(rig_driver_open(g, &must_err));
+	load_two_ports(g);
+	assert_int_equal(has_filter(tap, our_filter), !tcx);
+	assert_true(attached(tap));
+	assert_true(passes(g));
 }
 
 static void what_does_not_fit_is_alone(void **state)
@@ -517,7 +575,7 @@ static void without_its_tunnel_device_the_rest_goes(void **state)
 	plan_changes_add(&again, PLAN_ADD, plan_find(p, &key), NULL);
 	must(rig_apply(g, &again, &must_err));
 	plan_changes_fini(&again);
-	assert_true(filter_on(EBPF_DEVICE));
+	assert_true(program_on(EBPF_DEVICE));
 	assert_int_equal(findings(g, p), 0);
 }
 
@@ -547,6 +605,7 @@ int main(void)
 		RIG(a_device_that_comes_again_is_attached_again),
 		RIG(a_port_that_went_meanwhile_is_let_go),
 		RIG(cleanup_takes_ours_alone),
+		RIG(what_a_version_without_tcx_attached_is_replaced),
 		RIG(what_does_not_fit_is_alone),
 		RIG(without_its_tunnel_device_the_rest_goes),
 		RIG(another_layout_is_dropped_after_the_switch),

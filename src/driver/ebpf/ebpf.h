@@ -10,7 +10,7 @@
  *   flood.c   the lists of copies of each network
  *   port.c    devices of ports: appear, attach, go
  *   tunnel.c  the VXLAN device, and the way to each peer
- *   attach.c  tc filters
+ *   attach.c  programs on devices
  *   audit.c   sync and audit: maps compared with a plan
  *
  * What an entry says beyond its record (a port's ifindex, the underlay's next hop) is state
@@ -173,9 +173,10 @@ struct peer_way *way_find(const struct driver *d, uint32_t host);
 void ways_refresh(struct driver *d);
 void ways_fini(struct driver *d);
 
-/* attach.c: one filter of ours on a device's ingress */
+/* attach.c: one program of ours on a device's ingress */
 int attach(uint32_t ifindex, int prog_fd);
-int detach(uint32_t ifindex); /* only a filter of ours; 0 when there is none */
+int detach(uint32_t ifindex); /* only a program of ours; 0 when there is none */
+uint32_t attached(uint32_t ifindex); /* the id of ours, 0 for none */
 
 /* audit.c */
 int sync_maps(struct driver *d, const struct plan *plan);

@@ -224,7 +224,7 @@ out:
 	free(list.ifindexes);
 }
 
-/* A device that has our filter and no port of the plan: left by an earlier run. */
+/* A device that has our program and no port of the plan: left by an earlier run. */
 void ports_detach_strays(struct driver *d)
 {
 	struct port_device *p;

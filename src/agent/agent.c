@@ -198,6 +198,11 @@ static json_t *counters(struct agent *a)
 	return json;
 }
 
+static uint64_t heartbeat_us(const struct agent *a)
+{
+	return a->config.report_us ? a->config.report_us : MESSAGE_HEARTBEAT_US;
+}
+
 static void on_heartbeat(void *arg)
 {
 	struct message m = { .kind = MESSAGE_AGENT_HEARTBEAT };
@@ -210,7 +215,7 @@ static void on_heartbeat(void *arg)
 	json_decref(m.heartbeat.counters);
 	if (follow_position(a->follow) != a->saved_position && loop_now_us(a->loop) - a->saved_us > SAVE_POSITION_US)
 		save_soon(a);
-	loop_timer_arm(a->heartbeat, MESSAGE_HEARTBEAT_US);
+	loop_timer_arm(a->heartbeat, heartbeat_us(a));
 }
 
 /* ---- what the parts say ---- */
@@ -308,6 +313,7 @@ static int on_hello(struct message_hello *ret, struct err *err, void *arg)
 	snprintf(ret->vif_type, sizeof(ret->vif_type), "%s", a->config.ops->vif_type);
 	snprintf(ret->tunnel_ip, sizeof(ret->tunnel_ip), "%s", a->config.tunnel_ip);
 	snprintf(ret->agent_mode, sizeof(ret->agent_mode), "%s", a->config.agent_mode);
+	ret->heartbeat_ms = (uint32_t)(heartbeat_us(a) / 1000);
 	follow_hello(a->follow, ret);
 	return 0;
 }
@@ -419,7 +425,7 @@ int agent_open(struct loop *l, const struct agent_config *config, struct agent *
 		a->synced = true;
 	}
 	a->client = client_new(l, config->server, &client_events, a);
-	loop_timer_arm(a->heartbeat, MESSAGE_HEARTBEAT_US);
+	loop_timer_arm(a->heartbeat, heartbeat_us(a));
 	*ret = a;
 	return 0;
 }

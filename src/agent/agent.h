@@ -33,6 +33,7 @@ struct agent_config {
 	const char *control; /* "unix:PATH"; NULL: none */
 	const char *tunnel_ip;
 	const char *agent_mode;
+	uint64_t report_us; /* between heartbeats; 0: MESSAGE_HEARTBEAT_US */
 	const struct driver_ops *ops;
 	struct driver_config driver;
 };

@@ -713,6 +713,18 @@ static void test_nonsense_of_the_server(void **state)
 	converged(WORLD);
 }
 
+static void test_report_interval(void **state)
+{
+	(void)state;
+	config.report_us = 20000;
+	server_up();
+	agent_up();
+	heard("\"heartbeat_ms\":20}");
+	say(WELCOME("snapshot") WORLD SNAPSHOT_END("100"));
+	for (int i = 0; i < 3; i++)
+		heard("{\"heartbeat\"");
+}
+
 static void test_answers(void **state)
 {
 	static const char *const requests[] = { "plan show", "plan diff", "counters", "status" };
@@ -751,21 +763,14 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_snapshot_then_frames),
-		T(test_bound_anew),
-		T(test_every_call_may_fail),
-		T(test_failed_port_is_in_error),
-		T(test_killed_and_alone),
-		T(test_journals),
-		T(test_starts_without_the_server),
-		T(test_nothing_is_flushed),
-		T(test_damaged_snapshot),
-		T(test_killed_at_any_step),
-		T(test_held_and_accepted),
-		T(test_not_held),
-		T(test_refused_keeps_forwarding),
-		T(test_nonsense_of_the_server),
-		T(test_answers),
+		T(test_snapshot_then_frames),      T(test_bound_anew),
+		T(test_every_call_may_fail),       T(test_failed_port_is_in_error),
+		T(test_killed_and_alone),          T(test_journals),
+		T(test_starts_without_the_server), T(test_nothing_is_flushed),
+		T(test_damaged_snapshot),          T(test_killed_at_any_step),
+		T(test_held_and_accepted),         T(test_not_held),
+		T(test_refused_keeps_forwarding),  T(test_nonsense_of_the_server),
+		T(test_report_interval),           T(test_answers),
 	};
 
 	log_set_level(LOG_LEVEL_ERR);

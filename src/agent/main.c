@@ -12,7 +12,7 @@
 #include "agent/control.h"
 #include "agent/journal.h"
 #include "agent/options.h"
-#include "base/conf.h"
+#include "base/conf_judge.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -25,24 +25,25 @@
 /* The one place that knows which datapaths there are. */
 static const struct driver_ops *const drivers[] = { &driver_ebpf, &driver_fake };
 
-static const char usage[] = "usage: neutrino-agent [OPTIONS]              run the agent of this host\n"
-			    "       neutrino-agent [OPTIONS] COMMAND      ask the agent that runs\n"
-			    "\n"
-			    "commands:\n"
-			    "  status       connection, position, ports and their state\n"
-			    "  plan show    everything this host forwards, one record a line\n"
-			    "  plan diff    what of it the datapath does not have, or has and should not\n"
-			    "  counters     packets by what happened to them\n"
-			    "  accept       let a held snapshot of the server through\n"
-			    "  cleanup      remove everything of ours from this host (the agent must not run)\n"
-			    "\n"
-			    "options:\n"
-			    "  --config-file FILE   read this in place of the files in /etc/neutron; may be repeated\n"
-			    "  --config-dir DIR     read the *.conf and *.ini of a directory; may be repeated\n"
-			    "  --check-config       print the options that are obeyed, and stop\n"
-			    "  --format text|json   of a command's answer\n"
-			    "  --all                cleanup: the snapshot on disk too\n"
-			    "  --version, --help\n";
+static const char usage[] =
+	"usage: neutrino-agent [OPTIONS]              run the agent of this host\n"
+	"       neutrino-agent [OPTIONS] COMMAND      ask the agent that runs\n"
+	"\n"
+	"commands:\n"
+	"  status       connection, position, ports and their state\n"
+	"  plan show    everything this host forwards, one record a line\n"
+	"  plan diff    what of it the datapath does not have, or has and should not\n"
+	"  counters     packets by what happened to them\n"
+	"  accept       let a held snapshot of the server through\n"
+	"  cleanup      remove everything of ours from this host (the agent must not run)\n"
+	"\n"
+	"options:\n"
+	"  --config-file FILE   read this in place of the files in /etc/neutron; may be repeated\n"
+	"  --config-dir DIR     read the *.conf and *.ini of a directory; may be repeated\n"
+	"  --check-config       say of each option what becomes of it, and stop: 1 if the start would\n"
+	"  --format text|json   of a command's answer\n"
+	"  --all                cleanup: the snapshot on disk too\n"
+	"  --version, --help\n";
 
 struct app {
 	struct options options;
@@ -128,7 +129,7 @@ static int run(struct app *app)
 	struct loop_source *sources[N_ELEMENTS(signals)];
 	int code;
 
-	conf_warn_unknown(app->options.conf);
+	conf_judge_warn(app->options.conf, "neutrino-agent");
 	app->loop = loop_new();
 	for (size_t i = 0; i < N_ELEMENTS(signals); i++)
 		sources[i] = loop_signal(app->loop, signals[i], on_stop, app);
@@ -255,31 +256,44 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 	return r;
 }
 
+/* What the arguments ask for, with the configuration as read. */
+static int act(const struct arguments *arguments, struct conf *conf)
+{
+	struct app app = { 0 };
+	struct err err = { 0 };
+	int code;
+
+	if (options_read(conf, drivers, N_ELEMENTS(drivers), &app.options, &err) < 0) {
+		fprintf(stderr, "neutrino-agent: %s\n", err.text);
+		code = 1;
+	} else if (!arguments->command[0]) {
+		if (conf_bool(conf, "DEFAULT", "debug"))
+			log_set_level(LOG_LEVEL_DEBUG);
+		code = run(&app);
+	} else if (!strcmp(arguments->command, "cleanup")) {
+		code = cleanup(&app.options, arguments->all);
+	} else {
+		code = ask(&app.options, arguments->command, arguments->json);
+	}
+	options_fini(&app.options);
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments arguments = { 0 };
-	struct app app = { 0 };
+	struct conf *conf = NULL;
 	struct err err = { 0 };
 	int r = parse_arguments(argc, argv, &arguments);
 
 	if (r >= 0)
 		return r;
 	log_set_name("neutrino-agent");
-	r = options_read(arguments.sources, arguments.n_sources, drivers, N_ELEMENTS(drivers), &app.options, &err);
-	if (r < 0) {
+	if (options_load(arguments.sources, arguments.n_sources, drivers, N_ELEMENTS(drivers), &conf, &err) < 0) {
 		fprintf(stderr, "neutrino-agent: %s\n", err.text);
 		return 1;
 	}
-	if (conf_bool(app.options.conf, "DEFAULT", "debug"))
-		log_set_level(LOG_LEVEL_DEBUG);
-	if (arguments.check)
-		options_print(&app.options);
-	else if (!arguments.command[0])
-		r = run(&app);
-	else if (!strcmp(arguments.command, "cleanup"))
-		r = cleanup(&app.options, arguments.all);
-	else
-		r = ask(&app.options, arguments.command, arguments.json);
-	options_fini(&app.options);
+	r = arguments.check ? conf_judge_print(conf) > 0 : act(&arguments, conf);
+	conf_free(conf);
 	return r;
 }

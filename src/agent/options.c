@@ -13,32 +13,105 @@
 #include "base/mem.h"
 #include "io/where.h"
 
+#define MAX_DATAPATHS 8
+
+static const char *const agent_modes[] = { "legacy", "dvr", "dvr_snat", "dvr_no_external", NULL };
+static const char *datapaths[MAX_DATAPATHS + 1]; /* the names of the drivers that there are */
+
+/* ---- what values will do: NULL, or what was expected ---- */
+
+static const char *expect_host(const struct conf *c, const struct conf_option *o, const char *value)
+{
+	(void)c;
+	(void)o;
+	return !value || (*value && strlen(value) < HOST_NAME_SIZE) ? NULL : "a name of 1 to 63 characters";
+}
+
+static const char *expect_tunnel_ip(const struct conf *c, const struct conf_option *o, const char *value)
+{
+	struct ip ip;
+
+	(void)c;
+	(void)o;
+	if (!value || ip_parse(value, &ip) < 0 || ip_is_zero(&ip) || ip_is_group(&ip))
+		return "the address of this host for the tunnels";
+	return ip_is_v4(&ip) ? NULL : "an IPv4 address: tunnels over IPv6 are not served so far";
+}
+
+static const char *expect_four(const struct conf *c, const struct conf_option *o, const char *value)
+{
+	(void)value;
+	return conf_int(c, o->section, o->name) == 4 ? NULL : "4: tunnels over IPv6 are not served so far";
+}
+
+static const char *expect_vxlan(const struct conf *c, const struct conf_option *o, const char *value)
+{
+	const char *const *list;
+	size_t n = conf_list(c, o->section, o->name, &list);
+
+	(void)value;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i], "vxlan") == 0)
+			return NULL;
+	return n ? "vxlan among them: nothing else is served so far" : NULL;
+}
+
+/* What Neutron's agent does not start without, either. */
+static const char *expect_population(const struct conf *c, const struct conf_option *o, const char *value)
+{
+	const char *const *types;
+
+	(void)value;
+	if (conf_bool(c, o->section, o->name) || !conf_bool(c, "agent", "enable_distributed_routing") ||
+	    conf_list(c, "agent", "tunnel_types", &types) == 0)
+		return NULL;
+	return "True: enable_distributed_routing over tunnels (tunnel_types) needs it";
+}
+
+static const char *expect_where(const struct conf *c, const struct conf_option *o, const char *value)
+{
+	_cleanup_(freep) char *text = xasprintf("tcp:%s", value);
+	struct where at;
+
+	(void)c;
+	(void)o;
+	return where_parse(text, &at, NULL) < 0 ? "ADDRESS:PORT" : NULL;
+}
+
 static const struct conf_option table[] = {
-	{ "DEFAULT", "host", CONF_STRING },
+	{ "DEFAULT", "host", CONF_STRING, .check = expect_host },
 	{ "DEFAULT", "state_path", CONF_STRING, "/var/lib/neutrino" },
-	{ "DEFAULT", "agent_mode", CONF_STRING, "legacy" },
+	{ "DEFAULT", "agent_mode", CONF_STRING, "legacy", .choices = agent_modes },
 	{ "DEFAULT", "debug", CONF_BOOL, "false" },
-	{ "ovs", "local_ip", CONF_IP },
+	{ "ovs", "local_ip", CONF_IP, .check = expect_tunnel_ip },
+	{ "agent", "report_interval", CONF_FLOAT, "10", 1, 600 },
+	{ "agent", "tunnel_types", CONF_LIST, "", .check = expect_vxlan },
 	{ "agent", "vxlan_udp_port", CONF_INT, "4789", 1, 65535 },
-	{ "neutrino", "server", CONF_STRING, "127.0.0.1:9697" },
+	{ "agent", "enable_distributed_routing", CONF_BOOL, "false" },
+	{ "agent", "l2_population", CONF_BOOL, "false", .check = expect_population },
+	{ "ml2", "overlay_ip_version", CONF_INT, "4", .check = expect_four },
+	{ "neutrino", "server", CONF_STRING, "127.0.0.1:9697", .check = expect_where },
 	{ "neutrino", "token_file", CONF_STRING, "/etc/neutron/neutrino.token" },
-	{ "neutrino", "datapath", CONF_STRING, "ebpf" },
+	{ "neutrino", "datapath", CONF_STRING, "ebpf", .choices = datapaths },
 	{ "neutrino", "control_socket", CONF_STRING, "/run/neutrino/agent.sock" },
 	{ "neutrino", "pin_dir", CONF_STRING, "/sys/fs/bpf/neutrino" },
 	{ "neutrino", "run_dir", CONF_STRING, "/run/neutrino" },
 };
 
+/* ---- reading ---- */
+
+/* The L2 agent's options once stood in the plugin's file, and later where the server's are. */
 static const struct {
 	const char *path;
 	bool optional;
 } usual_files[] = {
 	{ "/etc/neutron/neutron.conf", false },
 	{ "/etc/neutron/l3_agent.ini", true },
+	{ "/etc/neutron/plugins/ml2/ml2_conf.ini", true },
+	{ "/etc/neutron/plugins/openvswitch/ovs_neutron_plugin.ini", true },
 	{ "/etc/neutron/plugins/ml2/openvswitch_agent.ini", true },
 	{ "/etc/neutron/neutrino.conf", true },
 };
-
-static const char *const agent_modes[] = { "legacy", "dvr", "dvr_snat", "dvr_no_external" };
 
 static int read_files(struct conf *c, const struct options_source *sources, size_t n, struct err *err)
 {
@@ -50,12 +123,7 @@ static int read_files(struct conf *c, const struct options_source *sources, size
 	for (size_t i = 0; i < N_ELEMENTS(usual_files) && n == 0 && r == 0; i++)
 		if (!usual_files[i].optional || access(usual_files[i].path, F_OK) == 0)
 			r = conf_read_file(c, usual_files[i].path, err);
-	return r < 0 ? r : conf_check(c, err);
-}
-
-static int refuse(struct err *err, const char *option, const char *why)
-{
-	return err_set(err, ERR_BAD_REQUEST, "", "%s: %s", option, why);
+	return r;
 }
 
 static int pick_host(struct options *o, struct err *err)
@@ -63,70 +131,36 @@ static int pick_host(struct options *o, struct err *err)
 	const char *host = conf_string(o->conf, "DEFAULT", "host");
 
 	if (!host && gethostname(o->host, sizeof(o->host)) < 0)
-		return refuse(err, "[DEFAULT] host", "not set, and this host's name is too long");
-	if (host && strlen(host) >= sizeof(o->host))
-		return refuse(err, "[DEFAULT] host", "too long");
+		return err_set(err, ERR_BAD_REQUEST, "",
+			       "[DEFAULT] host is not set: expected one, as this host's own name is longer than 63 "
+			       "characters");
 	if (host)
 		memcpy(o->host, host, strlen(host) + 1);
 	o->config.host = o->host;
 	return 0;
 }
 
-static int pick_driver(struct options *o, const struct driver_ops *const *drivers, size_t n, struct err *err)
+static void pick_driver(struct options *o, const struct driver_ops *const *drivers, size_t n)
 {
 	const char *name = conf_string(o->conf, "neutrino", "datapath");
 
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(name, drivers[i]->name))
 			o->config.ops = drivers[i];
-	return o->config.ops ? 0 : refuse(err, "[neutrino] datapath", "no such datapath");
-}
-
-static int pick_mode(struct options *o, struct err *err)
-{
-	const char *mode = conf_string(o->conf, "DEFAULT", "agent_mode");
-
-	for (size_t i = 0; i < N_ELEMENTS(agent_modes); i++)
-		if (!strcmp(mode, agent_modes[i]))
-			o->config.agent_mode = mode;
-	return o->config.agent_mode
-		       ? 0
-		       : refuse(err, "[DEFAULT] agent_mode", "not one of legacy, dvr, dvr_snat, dvr_no_external");
-}
-
-static int pick_local_ip(struct options *o, struct err *err)
-{
-	const char *text = conf_string(o->conf, "ovs", "local_ip");
-	struct ip ip;
-
-	if (!text)
-		return refuse(err, "[ovs] local_ip", "must be set: this host's address for the tunnels");
-	if (ip_parse(text, &ip) < 0 || ip_is_zero(&ip) || ip_is_group(&ip))
-		return refuse(err, "[ovs] local_ip", "not the address of a host");
-	if (!ip_is_v4(&ip))
-		return refuse(err, "[ovs] local_ip", "tunnels over IPv6 are not there yet");
-	o->config.tunnel_ip = text;
-	return 0;
-}
-
-static int pick_server(struct options *o, struct err *err)
-{
-	struct where at;
-	int r;
-
-	o->server = xasprintf("tcp:%s", conf_string(o->conf, "neutrino", "server"));
-	o->config.server = o->server;
-	r = where_parse(o->server, &at, err);
-	return r < 0 ? err_prefix(err, r, "[neutrino] server") : 0;
 }
 
 static void pick_rest(struct options *o)
 {
 	struct agent_config *c = &o->config;
 
+	o->server = xasprintf("tcp:%s", conf_string(o->conf, "neutrino", "server"));
 	o->snapshot_path = xasprintf("%s/agent.snapshot", conf_string(o->conf, "DEFAULT", "state_path"));
 	o->control = xasprintf("unix:%s", conf_string(o->conf, "neutrino", "control_socket"));
+	c->server = o->server;
 	c->snapshot_path = o->snapshot_path;
+	c->tunnel_ip = conf_string(o->conf, "ovs", "local_ip");
+	c->agent_mode = conf_string(o->conf, "DEFAULT", "agent_mode");
+	c->report_us = (uint64_t)(conf_float(o->conf, "agent", "report_interval") * 1e6);
 	c->control = o->control;
 	c->token_file = conf_string(o->conf, "neutrino", "token_file");
 	c->driver.state_dir = conf_string(o->conf, "neutrino", "run_dir");
@@ -134,62 +168,45 @@ static void pick_rest(struct options *o)
 	c->driver.vxlan_udp_port = (uint16_t)conf_int(o->conf, "agent", "vxlan_udp_port");
 }
 
-int options_read(const struct options_source *sources, size_t n, const struct driver_ops *const *drivers,
-		 size_t n_drivers, struct options *ret, struct err *err)
+int options_load(const struct options_source *sources, size_t n, const struct driver_ops *const *drivers,
+		 size_t n_drivers, struct conf **ret, struct err *err)
 {
+	struct conf *c;
 	int r;
 
+	for (size_t i = 0; i < n_drivers && i < MAX_DATAPATHS; i++)
+		datapaths[i] = drivers[i]->name;
+	c = conf_new(table, N_ELEMENTS(table));
+	r = read_files(c, sources, n, err);
+	if (r < 0)
+		conf_free(c);
+	else
+		*ret = c;
+	return r;
+}
+
+int options_read(struct conf *c, const struct driver_ops *const *drivers, size_t n_drivers, struct options *ret,
+		 struct err *err)
+{
+	int r = conf_check(c, err);
+
 	memset(ret, 0, sizeof(*ret));
-	ret->conf = conf_new(table, N_ELEMENTS(table));
-	r = read_files(ret->conf, sources, n, err);
+	ret->conf = c;
 	if (r == 0)
 		r = pick_host(ret, err);
-	if (r == 0)
-		r = pick_driver(ret, drivers, n_drivers, err);
-	if (r == 0)
-		r = pick_mode(ret, err);
-	if (r == 0)
-		r = pick_local_ip(ret, err);
-	if (r == 0)
-		r = pick_server(ret, err);
-	if (r == 0)
-		pick_rest(ret);
-	else
-		options_fini(ret);
-	return r;
+	if (r < 0)
+		return r;
+	pick_driver(ret, drivers, n_drivers);
+	pick_rest(ret);
+	return 0;
 }
 
 void options_fini(struct options *o)
 {
-	conf_free(o->conf);
 	free(o->server);
 	free(o->snapshot_path);
 	free(o->control);
 	memset(o, 0, sizeof(*o));
-}
-
-void options_print(const struct options *o)
-{
-	for (size_t i = 0; i < N_ELEMENTS(table); i++) {
-		const char *value;
-		char text[24];
-
-		if (i == 0 || strcmp(table[i].section, table[i - 1].section) != 0)
-			printf("%s[%s]\n", i ? "\n" : "", table[i].section);
-		if (table[i].type == CONF_INT) {
-			snprintf(text, sizeof(text), "%lld",
-				 (long long)conf_int(o->conf, table[i].section, table[i].name));
-			value = text;
-		} else if (table[i].type == CONF_BOOL) {
-			value = conf_bool(o->conf, table[i].section, table[i].name) ? "true" : "false";
-		} else {
-			value = conf_string(o->conf, table[i].section, table[i].name);
-		}
-		if (!value && !strcmp(table[i].name, "host"))
-			value = o->host;
-		printf("%s = %s%s\n", table[i].name, value ? value : "",
-		       conf_is_set(o->conf, table[i].section, table[i].name) ? "" : "  # default");
-	}
 }
 
 int options_local_ip_is_here(const struct options *o)

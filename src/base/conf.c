@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +16,19 @@
 #include "base/conf_parse.h"
 #include "base/err.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/mem.h"
 
 #define MAX_REFERENCES 16 /* of $option inside $option: more is a circle */
 
+/* One assignment in a file. */
+struct line {
+	char *where; /* "FILE:LINE" */
+	char *section, *name; /* as written */
+};
+
 struct entry {
 	char *id; /* "section.name", normalized */
-	char *where; /* "FILE:LINE", NULL for a default */
+	const struct line *line; /* NULL for a default */
 	char *raw;
 	char *value; /* with references resolved; made at the first read */
 	char *list_text; /* what list points into */
@@ -35,6 +42,8 @@ struct conf {
 	const struct conf_option *options;
 	size_t n_options;
 	struct entry *entries; /* what files set, and defaults that were read */
+	struct line **lines;
+	size_t n_lines;
 };
 
 struct conf *conf_new(const struct conf_option *options, size_t n)
@@ -49,7 +58,6 @@ struct conf *conf_new(const struct conf_option *options, size_t n)
 static void entry_free(struct entry *e)
 {
 	free(e->id);
-	free(e->where);
 	free(e->raw);
 	free(e->value);
 	free(e->list_text);
@@ -67,6 +75,13 @@ struct conf *conf_free(struct conf *c)
 		HASH_DEL(c->entries, e);
 		entry_free(e);
 	}
+	for (size_t i = 0; i < c->n_lines; i++) {
+		free(c->lines[i]->where);
+		free(c->lines[i]->section);
+		free(c->lines[i]->name);
+		free(c->lines[i]);
+	}
+	free(c->lines);
 	free(c);
 	return NULL;
 }
@@ -90,7 +105,7 @@ static struct entry *find_id(const struct conf *c, const char *section, const ch
 	return e;
 }
 
-static void set_entry(struct conf *c, const char *section, const char *name, const char *value, char *where)
+static void set_entry(struct conf *c, const char *section, const char *name, const char *value, const struct line *line)
 {
 	struct entry *e = find_id(c, section, name);
 
@@ -101,7 +116,7 @@ static void set_entry(struct conf *c, const char *section, const char *name, con
 	e = xcalloc(1, sizeof(*e));
 	e->id = make_id(section, name);
 	e->raw = xstrdup(value);
-	e->where = where;
+	e->line = line;
 	HASH_ADD_KEYPTR(hh, c->entries, e->id, strlen(e->id), e);
 }
 
@@ -113,8 +128,15 @@ struct assignment {
 static int on_assignment(const char *section, const char *key, const char *value, int line, void *arg)
 {
 	struct assignment *a = arg;
+	struct conf *c = a->conf;
+	struct line *l = xcalloc(1, sizeof(*l));
 
-	set_entry(a->conf, section, key, value, xasprintf("%s:%d", a->file, line));
+	l->where = xasprintf("%s:%d", a->file, line);
+	l->section = xstrdup(section);
+	l->name = xstrdup(key);
+	c->lines = xrealloc(c->lines, (c->n_lines + 1) * sizeof(*c->lines));
+	c->lines[c->n_lines++] = l;
+	set_entry(c, section, key, value, l);
 	return 0;
 }
 
@@ -184,13 +206,25 @@ static const struct conf_option *find_option(const struct conf *c, const char *s
 	return NULL;
 }
 
+/* An old name may be of another section: "section.name". */
+static struct entry *find_old(const struct conf *c, const struct conf_option *o)
+{
+	struct entry *e = NULL;
+
+	if (o->old_name && strchr(o->old_name, '.'))
+		HASH_FIND_STR(c->entries, o->old_name, e);
+	else if (o->old_name)
+		e = find_id(c, o->section, o->old_name);
+	return e;
+}
+
 /* The entry of an option: from a file under its name or its old name, else from its default; NULL if there is none. */
 static struct entry *find_entry(struct conf *c, const struct conf_option *o)
 {
 	struct entry *e = find_id(c, o->section, o->name);
 
-	if (!e && o->old_name)
-		e = find_id(c, o->section, o->old_name);
+	if (!e)
+		e = find_old(c, o);
 	if (!e && o->fallback) {
 		set_entry(c, o->section, o->name, o->fallback, NULL);
 		e = find_id(c, o->section, o->name);
@@ -214,6 +248,21 @@ static size_t name_length(const char *p)
 
 static const char *resolve(struct conf *c, struct entry *e, int depth, struct err *err);
 
+static void refuse_reference(const struct entry *e, struct err *err, const char *fmt, ...)
+{
+	char why[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	if (e->line)
+		err_set(err, ERR_BAD_REQUEST, "", "%s: [%s] %s = %.200s: the value %s", e->line->where,
+			e->line->section, e->line->name, e->raw, why);
+	else
+		err_set(err, ERR_BAD_REQUEST, "", "the default of %s, %.200s, %s", e->id, e->raw, why);
+}
+
 static const char *referred(struct conf *c, const struct entry *from, const char *name, size_t n, int depth,
 			    struct err *err)
 {
@@ -235,8 +284,7 @@ static const char *referred(struct conf *c, const struct entry *from, const char
 		if (e)
 			return resolve(c, e, depth + 1, err);
 	}
-	err_set(err, ERR_BAD_REQUEST, "", "%s: %s refers to $%s%s%s, which is not set",
-		from->where ? from->where : "default", from->id, dot ? whole : "", dot ? "." : "", option);
+	refuse_reference(from, err, "refers to $%s%s%s, which is not set", dot ? whole : "", dot ? "." : "", option);
 	return NULL;
 }
 
@@ -248,7 +296,7 @@ static const char *resolve(struct conf *c, struct entry *e, int depth, struct er
 	if (e->value)
 		return e->value;
 	if (depth > MAX_REFERENCES) {
-		err_set(err, ERR_BAD_REQUEST, "", "%s: %s refers to itself", e->where ? e->where : "default", e->id);
+		refuse_reference(e, err, "refers to itself");
 		return NULL;
 	}
 	utstring_new(out);
@@ -271,7 +319,7 @@ static const char *resolve(struct conf *c, struct entry *e, int depth, struct er
 			return NULL;
 		utstring_bincpy(out, value, strlen(value));
 		if (utstring_len(out) > CONF_MAX_VALUE) {
-			err_set(err, ERR_TOO_LARGE, "", "%s: %s is too long", e->where ? e->where : "default", e->id);
+			refuse_reference(e, err, "is too long with what it refers to");
 			return NULL;
 		}
 		p += 1 + n + 2 * braces;
@@ -295,6 +343,11 @@ static int parse_bool(const char *text, bool *ret)
 	return -EINVAL;
 }
 
+static bool in_range(const struct conf_option *o, double n)
+{
+	return (!o->min && !o->max) || (n >= (double)o->min && n <= (double)o->max);
+}
+
 static int parse_int(const char *text, const struct conf_option *o, int64_t *ret)
 {
 	char *end;
@@ -304,7 +357,7 @@ static int parse_int(const char *text, const struct conf_option *o, int64_t *ret
 	n = strtoll(text, &end, 10);
 	if (end == text || *end || errno)
 		return -EINVAL;
-	if ((o->min || o->max) && (n < o->min || n > o->max))
+	if (!in_range(o, (double)n))
 		return -ERANGE;
 	*ret = n;
 	return 0;
@@ -326,24 +379,48 @@ static bool looks_like_mac(const char *text)
 	return text[17] == '\0';
 }
 
-static const char *expected(const struct conf_option *o, const char *value, char text[96])
+static int parse_float(const char *text, const struct conf_option *o, double *ret)
+{
+	char *end;
+	double n;
+
+	errno = 0;
+	n = strtod(text, &end);
+	if (end == text || *end || errno || !isfinite(n))
+		return -EINVAL;
+	if (!in_range(o, n))
+		return -ERANGE;
+	*ret = n;
+	return 0;
+}
+
+static const char *number_wanted(const struct conf_option *o, char text[CONF_SHOW_SIZE])
+{
+	const char *what = o->type == CONF_INT ? "an integer" : "a number";
+
+	if (o->min || o->max)
+		snprintf(text, CONF_SHOW_SIZE, "%s from %lld to %lld", what, (long long)o->min, (long long)o->max);
+	else
+		snprintf(text, CONF_SHOW_SIZE, "%s", what);
+	return text;
+}
+
+/* What was expected by the option's type, or NULL. */
+static const char *type_wanted(const struct conf_option *o, const char *value, char text[CONF_SHOW_SIZE])
 {
 	int64_t n;
+	double d;
 	bool b;
 
 	switch (o->type) {
 	case CONF_BOOL:
 		return parse_bool(value, &b) < 0 ? "true or false" : NULL;
 	case CONF_INT:
-		if (parse_int(value, o, &n) == 0)
-			return NULL;
-		if (o->min || o->max)
-			snprintf(text, 96, "an integer from %lld to %lld", (long long)o->min, (long long)o->max);
-		else
-			snprintf(text, 96, "an integer");
-		return text;
+		return parse_int(value, o, &n) < 0 ? number_wanted(o, text) : NULL;
+	case CONF_FLOAT:
+		return parse_float(value, o, &d) < 0 ? number_wanted(o, text) : NULL;
 	case CONF_IP:
-		return looks_like_ip(value) || !*value ? NULL : "an IP address";
+		return looks_like_ip(value) ? NULL : "an IP address";
 	case CONF_MAC:
 		return looks_like_mac(value) ? NULL : "a MAC address";
 	case CONF_STRING:
@@ -353,45 +430,118 @@ static const char *expected(const struct conf_option *o, const char *value, char
 	abort();
 }
 
-int conf_check(const struct conf *c, struct err *err)
+static const char *choice_wanted(const struct conf_option *o, const char *value, char text[CONF_SHOW_SIZE])
 {
-	struct conf *writable = (struct conf *)c; /* resolving caches */
+	size_t used = (size_t)snprintf(text, CONF_SHOW_SIZE, "one of");
 
-	for (size_t i = 0; i < c->n_options; i++) {
-		const struct conf_option *o = &c->options[i];
-		struct entry *e = find_entry(writable, o);
-		const char *value, *want;
-		char text[96];
-
-		if (!e)
-			continue;
-		value = resolve(writable, e, 0, err);
-		if (!value)
-			return -EINVAL;
-		want = expected(o, value, text);
-		if (want)
-			return err_set(err, ERR_BAD_REQUEST, "", "%s: [%s] %s = %s: expected %s",
-				       e->where ? e->where : "default", o->section, o->name, value, want);
+	for (size_t i = 0; o->choices[i]; i++) {
+		if (strcmp(value, o->choices[i]) == 0)
+			return NULL;
+		used += (size_t)snprintf(text + used, CONF_SHOW_SIZE - used, "%s %s", i ? "," : "", o->choices[i]);
+		if (used >= CONF_SHOW_SIZE)
+			break;
 	}
-	return 0;
+	return text;
 }
 
-void conf_warn_unknown(const struct conf *c)
+/* On one line, without the name and password of an URL. */
+static const char *show_text(const char *value, char text[CONF_SHOW_SIZE])
 {
-	struct entry *e, *next;
+	const char *scheme = strstr(value, "://"), *at = scheme ? strrchr(scheme, '@') : NULL;
 
-	HASH_ITER (hh, c->entries, e, next) {
-		bool known = !e->where;
+	if (at)
+		snprintf(text, CONF_SHOW_SIZE, "%.*s://...%s", (int)(scheme - value), value, at);
+	else
+		snprintf(text, CONF_SHOW_SIZE, "%s", value);
+	for (char *p = text; *p; p++)
+		*p = iscntrl((unsigned char)*p) ? ' ' : *p;
+	return text;
+}
 
-		for (size_t i = 0; i < c->n_options && !known; i++) {
-			_cleanup_(freep) char *id = make_id(c->options[i].section, c->options[i].name);
-			_cleanup_(freep) char *old =
-				make_id(c->options[i].section, c->options[i].old_name ? c->options[i].old_name : "");
+const char *conf_show(const struct conf *c, const struct conf_option *o, char text[CONF_SHOW_SIZE])
+{
+	const char *value = conf_string(c, o->section, o->name);
 
-			known = strcmp(id, e->id) == 0 || strcmp(old, e->id) == 0;
-		}
-		if (!known)
-			log_warn("%s: option %s is not known and has no effect", e->where, e->id);
+	return show_text(value ? value : "", text);
+}
+
+static int refuse_value(const struct conf_option *o, const struct entry *e, const char *value, const char *wanted,
+			struct err *err)
+{
+	char shown[CONF_SHOW_SIZE];
+
+	if (!e)
+		return err_set(err, ERR_BAD_REQUEST, "", "[%s] %s is not set: expected %s", o->section, o->name,
+			       wanted);
+	show_text(value, shown);
+	if (!e->line)
+		return err_set(err, ERR_BAD_REQUEST, "", "[%s] %s is not set, and its default is %s: expected %s",
+			       o->section, o->name, shown, wanted);
+	return err_set(err, ERR_BAD_REQUEST, "", "%s: [%s] %s = %s: expected %s", e->line->where, e->line->section,
+		       e->line->name, shown, wanted);
+}
+
+int conf_check_option(const struct conf *c, const struct conf_option *o, struct err *err)
+{
+	struct conf *writable = (struct conf *)c; /* resolving caches */
+	struct entry *e = find_entry(writable, o);
+	const char *value = e ? resolve(writable, e, 0, err) : NULL, *wanted = NULL;
+	char text[CONF_SHOW_SIZE];
+
+	if (e && !value)
+		return -EINVAL;
+	if (e)
+		wanted = type_wanted(o, value, text);
+	if (e && !wanted && o->choices)
+		wanted = choice_wanted(o, value, text);
+	if (!wanted && o->check)
+		wanted = o->check(c, o, value);
+	return wanted ? refuse_value(o, e, value, wanted, err) : 0;
+}
+
+int conf_check(const struct conf *c, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < c->n_options && r == 0; i++)
+		r = conf_check_option(c, &c->options[i], err);
+	return r;
+}
+
+/* ---- what stands in the files ---- */
+
+const struct conf_option *conf_options(const struct conf *c, size_t *ret_n)
+{
+	*ret_n = c->n_options;
+	return c->options;
+}
+
+static const struct conf_option *option_of_line(const struct conf *c, const char *id)
+{
+	for (size_t i = 0; i < c->n_options; i++) {
+		const struct conf_option *o = &c->options[i];
+		const char *old = o->old_name;
+		_cleanup_(freep) char *now = make_id(o->section, o->name);
+		_cleanup_(freep) char *then =
+			old && !strchr(old, '.') ? make_id(o->section, old) : xstrdup(old ? old : "");
+
+		if (strcmp(id, now) == 0 || strcmp(id, then) == 0)
+			return o;
+	}
+	return NULL;
+}
+
+void conf_each_found(const struct conf *c, void (*fn)(const struct conf_found *found, void *arg), void *arg)
+{
+	for (size_t i = 0; i < c->n_lines; i++) {
+		const struct line *l = c->lines[i];
+		_cleanup_(freep) char *id = make_id(l->section, l->name);
+		struct conf_found f = { l->where, l->section, l->name, option_of_line(c, id), NULL };
+		const struct entry *e = f.option ? find_entry((struct conf *)c, f.option) : NULL;
+
+		if (e && e->line && e->line != l)
+			f.in_use = e->line->where;
+		fn(&f, arg);
 	}
 }
 
@@ -431,6 +581,16 @@ int64_t conf_int(const struct conf *c, const char *section, const char *name)
 
 	if (value)
 		parse_int(value, must_find(c, section, name), &n);
+	return n;
+}
+
+double conf_float(const struct conf *c, const char *section, const char *name)
+{
+	const char *value = conf_string(c, section, name);
+	double n = 0;
+
+	if (value)
+		parse_float(value, must_find(c, section, name), &n);
 	return n;
 }
 
@@ -474,5 +634,5 @@ bool conf_is_set(const struct conf *c, const char *section, const char *name)
 {
 	struct entry *e = find_entry((struct conf *)c, must_find(c, section, name));
 
-	return e && e->where;
+	return e && e->line;
 }

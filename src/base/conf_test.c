@@ -98,8 +98,9 @@ static void errors_name_file_line_and_expectation(void **state)
 		{ "[DEFAULT\n", "test.conf:1: a section must end with ']'" },
 		{ "[DEFAULT]\n  more\n", "test.conf:2: unexpected continuation line" },
 		{ "[DEFAULT]\nstate_path = $nothing\n",
-		  "test.conf:2: default.state_path refers to $nothing, which is not set" },
-		{ "[DEFAULT]\nstate_path = x$state_path\n", "test.conf:2: default.state_path refers to itself" },
+		  "test.conf:2: [DEFAULT] state_path = $nothing: the value refers to $nothing, which is not set" },
+		{ "[DEFAULT]\nstate_path = x$state_path\n",
+		  "test.conf:2: [DEFAULT] state_path = x$state_path: the value refers to itself" },
 	};
 
 	(void)state;

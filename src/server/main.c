@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/conf.h"
+#include "base/conf_judge.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -27,7 +27,9 @@ static const char help[] =
 	"neutrino-server [--config-file FILE]... [--config-dir DIR]...   serve the Neutron API and the agents\n"
 	"neutrino-server [...] enroll HOST                                make a token for a host's agent and print "
 	"it\n"
-	"neutrino-server [...] --check-config                             print the options read, and stop\n"
+	"neutrino-server [...] --check-config                             say of each option what becomes of it, and "
+	"stop:\n"
+	"                                                                 1 if the start would stop\n"
 	"neutrino-server --version | --help\n"
 	"\n"
 	"Without --config-file and --config-dir, /etc/neutron/neutron.conf, plugins/ml2/ml2_conf.ini\n"
@@ -92,43 +94,61 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
 	return 0;
 }
 
-static int act(const struct arguments *a, const struct conf *c, const struct settings *s, struct err *err)
+/* Says what becomes of each option; 1 when the start would stop. */
+static int check(const struct conf *c)
 {
-	if (a->check) {
-		conf_warn_unknown(c);
-		settings_print(c, s);
-		return 0;
-	}
+	struct settings s = { 0 };
+	struct err err = { 0 };
+
+	if (conf_judge_print(c) > 0)
+		return EXIT_FAILURE;
+	if (settings_read(c, &s, &err) < 0)
+		return EXIT_FAILURE;
+	printf("# The API is served on %s port %u, agents on %s.\n", s.api_address, s.api_port,
+	       s.agent_listen + strlen("tcp:"));
+	settings_clear(&s);
+	return EXIT_SUCCESS;
+}
+
+static int act(const struct arguments *a, const struct conf *c, struct err *err)
+{
+	struct settings s = { 0 };
+	int r;
+
+	/* A command's warnings about the configuration were given when the server started. */
 	if (a->enroll)
-		return server_enroll(s, a->enroll, err);
-	conf_warn_unknown(c);
-	return server_run(s, err);
+		log_set_level(LOG_LEVEL_ERR);
+	r = settings_read(c, &s, err);
+	if (r == 0 && s.debug && !a->enroll)
+		log_set_level(LOG_LEVEL_DEBUG);
+	if (r == 0 && a->enroll)
+		r = server_enroll(&s, a->enroll, err);
+	else if (r == 0) {
+		conf_judge_warn(c, "neutrino-server");
+		r = server_run(&s, err);
+	}
+	settings_clear(&s);
+	return r;
 }
 
 int main(int argc, char **argv)
 {
 	struct arguments arguments = { 0 };
-	struct settings settings = { 0 };
 	struct conf *conf = NULL;
 	struct err err = { 0 };
-	int r = read_arguments(argc, argv, &arguments);
+	int code = EXIT_FAILURE, r = read_arguments(argc, argv, &arguments);
 
 	if (r)
 		return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
 	log_set_name("neutrino-server");
 	umask(0027);
-	/* A command's warnings about the configuration were given when the server started. */
-	if (arguments.enroll)
-		log_set_level(LOG_LEVEL_ERR);
-	r = settings_read(arguments.sources, arguments.n, &conf, &settings, &err);
-	if (r >= 0) {
-		if (settings.debug)
-			log_set_level(LOG_LEVEL_DEBUG);
-		r = act(&arguments, conf, &settings, &err);
-	}
+	r = settings_load(arguments.sources, arguments.n, &conf, &err);
+	if (r == 0 && arguments.check)
+		code = check(conf);
+	else if (r == 0 && (r = act(&arguments, conf, &err)) >= 0)
+		code = EXIT_SUCCESS;
 	if (r < 0)
 		log_err("%s", err.text);
-	settings_clear(&settings);
 	conf_free(conf);
-	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return code;
 }

@@ -30,10 +30,8 @@ struct settings_source {
 	bool dir;
 };
 
-/* The configuration as read; the caller has *ret_conf (conf_free). An option that cannot be obeyed is an error that
- * names it. */
-int settings_read(const struct settings_source *sources, size_t n, struct conf **ret_conf, struct settings *ret,
-		  struct err *err);
-/* Prints each option that is known, its value, and where that is not obeyed, why. */
-void settings_print(const struct conf *c, const struct settings *s);
+/* Reads the files; the caller has *ret (conf_free()), for settings_read() and conf_judge.h. */
+int settings_load(const struct settings_source *sources, size_t n, struct conf **ret, struct err *err);
+/* An option that cannot be obeyed is an error that names it. */
+int settings_read(const struct conf *c, struct settings *ret, struct err *err);
 void settings_clear(struct settings *s);

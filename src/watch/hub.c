@@ -96,6 +96,7 @@ static void on_hello(struct conn *c, const struct message *m)
 	}
 	snprintf(c->incarnation, sizeof(c->incarnation), "%s", hello->incarnation);
 	c->position = hello->position;
+	c->heartbeat_ms = hello->heartbeat_ms;
 	c->ticket = ++h->next_ticket;
 	c->state = CONN_STORING;
 	h->n_new--;
@@ -282,6 +283,14 @@ static void beat(struct conn *c)
 	conn_send(c, &m);
 }
 
+/* Three heartbeats must be missed, however rare they are. */
+static uint64_t silence_of(const struct conn *c)
+{
+	uint64_t ms = c->heartbeat_ms < MESSAGE_MAX_HEARTBEAT_MS ? c->heartbeat_ms : MESSAGE_MAX_HEARTBEAT_MS;
+
+	return ms * 3000 > c->hub->silence_us ? ms * 3000 : c->hub->silence_us;
+}
+
 static void on_tick(void *arg)
 {
 	struct hub *h = arg;
@@ -291,7 +300,7 @@ static void on_tick(void *arg)
 	h->beat = !h->beat;
 	hub_forget_texts(h);
 	DL_FOREACH_SAFE (h->conns, c, tmp) {
-		if (now - c->heard_us > h->silence_us)
+		if (now - c->heard_us > silence_of(c))
 			conn_drop(c, "silent");
 		else if (c->state == CONN_NEW && now - c->since_us > h->silence_us)
 			conn_drop(c, "no hello");

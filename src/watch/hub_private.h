@@ -51,6 +51,7 @@ struct conn {
 	char incarnation[UUID_TEXT_SIZE]; /* to resume from, or "" */
 	uint64_t position;
 	uint64_t since_us, heard_us;
+	uint32_t heartbeat_ms; /* as its hello said */
 	bool open_frame; /* was sent something since its last frame: in hub->open */
 	struct conn *open_prev, *open_next;
 	bool resuming; /* in this pass */

@@ -708,16 +708,22 @@ static void test_drop_host(void **state)
 
 static void test_heartbeat_and_silence(void **state)
 {
-	struct agent *a;
+	struct agent *a, *rare;
 
 	(void)state;
 	hub_set_times(hub, 20000, 10000000);
 	a = agent_hello("compute1", "secret", "");
 	await(a, "{\"heartbeat\":{\"position\":10}}\n");
 	await(a, "{\"heartbeat\":{\"position\":10}}\n");
+	/* Who has said that it will be silent for longer may be. */
+	rare = agent_hello("compute2", "secret", ",\"heartbeat_ms\":600000");
+	await(rare, "snapshot\":true}}\n");
 	hub_set_times(hub, 20000, 30000);
 	await_closed(a);
+	await(rare, "{\"heartbeat\":{\"position\":10}}\n");
+	assert_false(rare->closed);
 	agent_free(a);
+	agent_free(rare);
 }
 
 int main(void)

@@ -41,6 +41,7 @@ static const struct message_field fields[] = {
 	F(HELLO, NULL, "tunnel_ip", TEXT, REQUIRED, hello.tunnel_ip),
 	F(HELLO, NULL, "agent_mode", TEXT, OPTIONAL, hello.agent_mode),
 	F(HELLO, NULL, "configurations", OBJECT, OPTIONAL, hello.configurations),
+	F(HELLO, NULL, "heartbeat_ms", U32, OPTIONAL, hello.heartbeat_ms),
 	F(HELLO, RESUME, "incarnation", TEXT, OPTIONAL, hello.incarnation),
 	F(HELLO, RESUME, "position", U64, OPTIONAL, hello.position),
 	F(REPORT, NULL, "applied", U64, REQUIRED, report.applied),
@@ -234,6 +235,7 @@ static bool is_empty(const struct message_field *f, const char *at)
 	case FIELD_ARRAY:
 		return !*(json_t *const *)(const void *)at;
 	case FIELD_U32:
+		return *(const uint32_t *)(const void *)at == 0;
 	case FIELD_U64:
 		return false;
 	}

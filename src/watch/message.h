@@ -24,7 +24,9 @@ struct err;
 #define MESSAGE_MAX_LINE (1U << 20)
 #define MESSAGE_TOKEN_SIZE 128
 #define MESSAGE_HEARTBEAT_US (10 * 1000000ULL)
-#define MESSAGE_SILENCE_US (30 * 1000000ULL) /* then the connection is dead */
+#define MESSAGE_SILENCE_US (30 * 1000000ULL) /* then the connection is dead; or after 3 heartbeats, if that is longer  \
+					      */
+#define MESSAGE_MAX_HEARTBEAT_MS 600000
 
 enum message_side { MESSAGE_AGENT, MESSAGE_SERVER }; /* who sent it */
 
@@ -58,6 +60,7 @@ struct message_hello {
 	/* The state that the agent has; incarnation "" when it has none. */
 	char incarnation[UUID_TEXT_SIZE];
 	uint64_t position;
+	uint32_t heartbeat_ms; /* how often it will send one; 0: as MESSAGE_HEARTBEAT_US */
 };
 
 struct message_report {

@@ -25,7 +25,7 @@ struct line {
 static const struct line lines[] = {
 	{ MESSAGE_AGENT, "{\"hello\":{\"proto_min\":1,\"proto_max\":1,\"host\":\"compute1\",\"token\":\"secret\","
 			 "\"version\":\"0.1\",\"datapath\":\"ebpf\",\"vif_type\":\"tap\",\"tunnel_ip\":\"192.0.2.1\","
-			 "\"agent_mode\":\"dvr\",\"configurations\":{\"a\":1},"
+			 "\"agent_mode\":\"dvr\",\"configurations\":{\"a\":1},\"heartbeat_ms\":30000,"
 			 "\"resume\":{\"incarnation\":\"" UUID "\",\"position\":123}}}" },
 	{ MESSAGE_AGENT, "{\"hello\":{\"proto_min\":1,\"proto_max\":2,\"host\":\"c\",\"token\":\"s\","
 			 "\"datapath\":\"fake\",\"vif_type\":\"tap\",\"tunnel_ip\":\"192.0.2.1\"}}" },

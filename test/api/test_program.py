@@ -98,10 +98,10 @@ def test_check_config(own_server):
     own_server.configure(DEFAULT={"api_workers": "4", "no_such_option": "1"})
     done = own_server.run("--check-config")
     assert done.returncode == 0
-    assert "[DEFAULT] auth_strategy = noauth\n" in done.stdout
-    assert "[DEFAULT] api_workers = 4  # ignored" in done.stdout
-    assert "[DEFAULT] debug = false  # default" in done.stdout
-    assert "no_such_option" in done.stderr
+    assert f"obeyed  {own_server.conf}:3: [DEFAULT] auth_strategy = noauth\n" in done.stdout
+    assert f"ignored {own_server.conf}:5: [DEFAULT] api_workers: one process" in done.stdout
+    assert "default [DEFAULT] debug = false\n" in done.stdout
+    assert f"unknown {own_server.conf}:6: [DEFAULT] no_such_option\n" in done.stdout
     assert not (own_server.dir / "neutron.db").exists()
 
 
@@ -111,7 +111,16 @@ def test_config_dir(own_server):
     (extra / "10.conf").write_text("[DEFAULT]\nagent_down_time = 11\n")
     (extra / "20.conf").write_text("[DEFAULT]\nagent_down_time = 22\n")
     done = own_server.run("--config-dir", str(extra), "--check-config")
-    assert "[DEFAULT] agent_down_time = 22\n" in done.stdout
+    assert f"obeyed  {extra}/20.conf:2: [DEFAULT] agent_down_time = 22\n" in done.stdout
+    assert f"ignored {extra}/10.conf:2: [DEFAULT] agent_down_time: {extra}/20.conf:2 has the last word\n" in done.stdout
+
+
+def test_unknown_options_are_warned_of(own_server):
+    own_server.configure(DEFAULT={"bind_prot": "1", "api_workers": "4"})
+    own_server.start()
+    assert any(f"{own_server.conf}:5: [DEFAULT] bind_prot is not known" in line and "bind_port?" in line
+               for line in own_server.lines)
+    assert any("have no effect here" in line for line in own_server.lines)
 
 
 @pytest.mark.parametrize("args, code", [(["--version"], 0), (["--help"], 0), (["-h"], 0), (["--nonsense"], 2),

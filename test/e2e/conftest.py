@@ -31,6 +31,18 @@ signal.signal(signal.SIGTERM, end)
 BROKEN = re.compile(r"^.*(?:Sanitizer|runtime error|[Aa]ssert|core dumped).*$", re.MULTILINE)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--seed", type=int, action="append", help="only this random cloud; may be repeated")
+    parser.addoption("--full", action="store_true", help="many random clouds")
+
+
+def broken_logs(lab):
+    """What programs that went wrong have said."""
+    said = {path.name: BROKEN.findall(path.read_text(errors="replace"))
+            for path in pathlib.Path(lab.state.dir, "log").iterdir()}
+    return {name: lines for name, lines in said.items() if lines}
+
+
 def lab_name(suffix=""):
     return f"t{os.getpid() % 100000}{suffix}"
 
@@ -57,9 +69,19 @@ def fabric():
     lab.up(2)
     try:
         yield Fabric(lab)
-        for path in pathlib.Path(lab.state.dir, "log").iterdir():
-            broken = BROKEN.findall(path.read_text(errors="replace"))
-            assert not broken, f"{path.name}: {broken}"
+        assert not broken_logs(lab)
+    finally:
+        lab.down()
+
+
+@pytest.fixture(scope="module")
+def three():
+    """Three computes, and nothing on them."""
+    lab = Lab(lab_name("r"), BUILD)
+    lab.up(3)
+    try:
+        yield lab
+        assert not broken_logs(lab)
     finally:
         lab.down()
 
@@ -76,7 +98,8 @@ def watched(fabric):
 def pytest_runtest_makereport(item, call):
     """A failure shows what the programs said."""
     report = (yield).get_result()
-    lab = getattr(item, "funcargs", {}).get("fabric") or getattr(item, "funcargs", {}).get("bare")
+    given = getattr(item, "funcargs", {})
+    lab = given.get("fabric") or given.get("bare") or given.get("three")
     lab = getattr(lab, "lab", lab)
     if report.failed and lab is not None and lab.state.exists():
         logs = pathlib.Path(lab.state.dir, "log")

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hypervisors that follow the API, and guests without a network stack.
+
+Every port bound to a compute gets a cable: a tap on its host whose other end lies in one namespace, that of all guests.
+They say nothing of their own accord and answer nothing; this process speaks and listens for them, by packet sockets."""
+
+import ctypes
+import json
+import select
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+from lab.base import until
+from lab.ns import Space
+from lab.underlay import UPLINK, batch, unplug
+
+SO_ATTACH_FILTER, SO_RCVBUFFORCE, SOL_PACKET, PACKET_STATISTICS, PACKET_IGNORE_OUTGOING = 26, 33, 263, 6, 23
+STREAM_PORT = 7000
+IS_STREAM = f"udp dst port {STREAM_PORT}"
+OTHERS = f"not ({IS_STREAM})"
+TUNNELLED = f"udp dst port 4789 and not (ether[73] = 17 and ether[86:2] = {STREAM_PORT})"
+_filters = {}
+
+
+def attach(s, text):
+    """A tcpdump filter on a packet socket; what came before it is thrown away."""
+    if text not in _filters:
+        lines = subprocess.run(["tcpdump", "-ddd", "-y", "EN10MB", text], check=True, capture_output=True, text=True).stdout
+        rows = [tuple(map(int, line.split())) for line in lines.split("\n")[1:] if line]
+        _filters[text] = b"".join(struct.pack("HBBI", *row) for row in rows)
+    code = ctypes.create_string_buffer(_filters[text])
+    s.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HxxxxxxP", len(_filters[text]) // 8, ctypes.addressof(code)))
+    s.setblocking(False)
+    try:
+        while True:
+            s.recv(1)
+    except BlockingIOError:
+        return s
+
+
+def carries(space, device):
+    """A link that has come up drops what it sends until the kernel has got round to giving it a queue."""
+    return json.loads(space.run("ip", "-j", "link", "show", device))[0]["qdisc"] != "noop"
+
+
+class Guests:
+    def __init__(self, lab):
+        self.lab = lab
+        self.space = Space.make(lab.name, "vm:guests")
+        self.places = {} # port: the host that its cable is plugged into
+        self.sockets = {} # port: what its guest hears and says
+        self.uplinks = {}
+        for host in lab.hosts():
+            if host.data["agent_mode"]:
+                s = attach(host.need().packet_socket(UPLINK), TUNNELLED)
+                s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+                self.uplinks[host.name] = s
+
+    def listen(self, port, filter):
+        s = self.space.packet_socket("g" + port[:11])
+        s.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+        s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+        return attach(s, filter)
+
+    def place(self, port, host, mac=None, mtu=None):
+        """Puts the port's cable into the host, None: nowhere."""
+        old = self.places.get(port)
+        tap = "tap" + port[:11]
+        if old == host:
+            return
+        if host is None:
+            self.sockets.pop(port).close()
+            unplug(self.lab.host(old).need(), tap)
+            del self.places[port]
+            return
+        space = self.lab.host(host).need()
+        if old is None:
+            batch(f"link add dev {tap} netns {space.holder.pid} mtu {mtu} type veth peer name g{port[:11]} "
+                  f"netns {self.space.holder.pid} address {mac} mtu {mtu}\n")
+            space.run("ip", "link", "set", tap, "up")
+            self.space.run("ip", "link", "set", f"g{port[:11]}", "up")
+            self.sockets[port] = self.listen(port, OTHERS)
+        else:
+            self.lab.host(old).need().run("ip", "link", "set", tap, "netns", str(space.holder.pid))
+            space.run("ip", "link", "set", tap, "up")
+        until("the cable carries", lambda: carries(space, tap) and carries(self.space, f"g{port[:11]}"), 5)
+        self.places[port] = host
+
+    def follow(self, ports, mtus):
+        """What hypervisors do when these are all ports that there are."""
+        wanted = {p["id"]: p for p in ports if p["device_owner"].startswith("compute:nova") and p["binding:host_id"]}
+        for gone in set(self.places) - set(wanted):
+            self.place(gone, None)
+        for id, p in wanted.items():
+            self.place(id, p["binding:host_id"], p["mac_address"], mtus[p["network_id"]])
+
+    def hear(self, handle, seconds, enough):
+        """Calls handle(("guest", port) or ("uplink", host), frame) for all that comes until enough(), or nothing more came for a
+        while; then for all that is there already."""
+        poll = select.epoll()
+        names = {}
+        for kind, sockets in (("guest", self.sockets), ("uplink", self.uplinks)):
+            for name, s in sockets.items():
+                names[s.fileno()] = ((kind, name), s)
+                poll.register(s.fileno(), select.EPOLLIN)
+        end = time.monotonic() + seconds
+        while True:
+            done = enough()
+            ready = poll.poll(0 if done else max(0, end - time.monotonic()))
+            for fd, _ in ready:
+                where, s = names[fd]
+                try:
+                    while True:
+                        handle(where, s.recv(65536))
+                except BlockingIOError:
+                    end = max(end, time.monotonic() + 0.5) if not done else end
+            if not ready:
+                break
+        poll.close()
+
+    def forget(self):
+        """What was heard so far."""
+        self.hear(lambda where, frame: None, 0, lambda: True)
+
+
+class Stream:
+    """Numbered frames of one guest to another, counted at the end."""
+
+    def __init__(self, guests, source, destination, head, number):
+        self.out = guests.sockets[source]
+        self.inp = guests.listen(destination, f"{IS_STREAM} and udp src port {number}")
+        self.head = head
+        self.sent = 0
+        self.got = []
+
+    def send(self):
+        try:
+            self.out.send(self.head + struct.pack("!Q", self.sent))
+        except OSError:
+            return
+        self.sent += 1
+
+    def drain(self):
+        try:
+            while True:
+                self.got.append(struct.unpack_from("!Q", self.inp.recv(256), 42)[0])
+        except BlockingIOError:
+            pass
+
+    def result(self):
+        """(lost numbers, duplicates), when all of it has arrived or nothing more comes."""
+        while True:
+            self.drain()
+            if len(self.got) >= self.sent or not select.select([self.inp], [], [], 0.5)[0]:
+                break
+        dropped = struct.unpack("II", self.inp.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
+        self.inp.close()
+        assert dropped == 0, f"the test itself was too slow for {dropped} frames"
+        return sorted(set(range(self.sent)) - set(self.got)), len(self.got) - len(set(self.got))
+
+
+class Traffic:
+    """with Traffic(streams, rate): sends on all of them at a steady rate."""
+
+    def __init__(self, streams, rate=1000):
+        self.streams = streams
+        self.rate = rate
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        start, rounds = time.monotonic(), 0
+        while not self.stopping.wait(1 / self.rate):
+            due = int((time.monotonic() - start) * self.rate)
+            for _ in range(rounds, due):
+                for s in self.streams:
+                    s.send()
+            rounds = due
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *what):
+        self.stopping.set()
+        self.thread.join()

@@ -203,16 +203,22 @@ static uint64_t heartbeat_us(const struct agent *a)
 	return a->config.report_us ? a->config.report_us : MESSAGE_HEARTBEAT_US;
 }
 
-static void on_heartbeat(void *arg)
+static void send_heartbeat(struct agent *a)
 {
 	struct message m = { .kind = MESSAGE_AGENT_HEARTBEAT };
-	struct agent *a = arg;
 
 	m.heartbeat.applied = apply_position(a->apply);
 	m.heartbeat.held = follow_is_held(a->follow);
 	m.heartbeat.counters = counters(a);
 	client_send(a->client, &m);
 	json_decref(m.heartbeat.counters);
+}
+
+static void on_heartbeat(void *arg)
+{
+	struct agent *a = arg;
+
+	send_heartbeat(a);
 	if (follow_position(a->follow) != a->saved_position && loop_now_us(a->loop) - a->saved_us > SAVE_POSITION_US)
 		save_soon(a);
 	loop_timer_arm(a->heartbeat, heartbeat_us(a));
@@ -340,6 +346,7 @@ static void note(struct agent *a, const struct message *m)
 	case MESSAGE_AGENT_HEARTBEAT:
 	case MESSAGE_REFUSED:
 	case MESSAGE_SERVER_HEARTBEAT:
+	case MESSAGE_ACCEPT:
 		break;
 	}
 }
@@ -347,6 +354,7 @@ static void note(struct agent *a, const struct message *m)
 static int on_message(const struct message *m, struct err *err, void *arg)
 {
 	struct agent *a = arg;
+	bool held = follow_is_held(a->follow);
 	int r;
 
 	if (m->kind == MESSAGE_WELCOME) {
@@ -363,6 +371,8 @@ static int on_message(const struct message *m, struct err *err, void *arg)
 	r = follow_message(a->follow, m, err);
 	if (r == 0 && m->kind == MESSAGE_SERVER_HEARTBEAT && a->synced)
 		apply_advance(a->apply, follow_position(a->follow));
+	if (r == 0 && held != follow_is_held(a->follow))
+		send_heartbeat(a); /* an operator is waiting to hear of it */
 	return r;
 }
 

@@ -206,6 +206,15 @@ static void on_heartbeat(struct follow *f, uint64_t position)
 		f->position = position;
 }
 
+bool follow_accept(struct follow *f)
+{
+	if (f->beside != BESIDE_HELD)
+		return false;
+	log_info("the held snapshot is accepted");
+	take_over(f);
+	return true;
+}
+
 int follow_message(struct follow *f, const struct message *m, struct err *err)
 {
 	switch (m->kind) {
@@ -230,6 +239,9 @@ int follow_message(struct follow *f, const struct message *m, struct err *err)
 		return on_frame(f, &m->frame, err);
 	case MESSAGE_SERVER_HEARTBEAT:
 		on_heartbeat(f, m->heartbeat.position);
+		return 0;
+	case MESSAGE_ACCEPT:
+		follow_accept(f);
 		return 0;
 	case MESSAGE_HELLO:
 	case MESSAGE_REPORT:
@@ -261,15 +273,6 @@ void follow_hello(const struct follow *f, struct message_hello *ret)
 	/* Half a frame came, and then the connection went: what came is in the model, and comes again. */
 	memcpy(ret->incarnation, f->incarnation, sizeof(ret->incarnation));
 	ret->position = f->position;
-}
-
-bool follow_accept(struct follow *f)
-{
-	if (f->beside != BESIDE_HELD)
-		return false;
-	log_info("the held snapshot is accepted");
-	take_over(f);
-	return true;
 }
 
 bool follow_has_state(const struct follow *f)

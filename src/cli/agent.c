@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* agent: agent-list, ...; ext-list and ext-show: what the server can do */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -60,6 +61,49 @@ static int list(struct cli *c, const struct args *a, struct err *err)
 	return output_list(c->out, a, rows, err);
 }
 
+static const struct positional held_on[] = {
+	{ "HOST", .count = OPTIONAL, .help = "The host whose agent holds a snapshot back" },
+	{ NULL },
+};
+
+static const struct option accept_options[] = {
+	{ "all", 0, OPTION_FLAG, TO_BODY, .constant = "true", .help = "Each agent that holds one back" },
+	{ NULL },
+};
+
+/* A host may show several agents: one is told. */
+static int accept(struct cli *c, const struct args *a, struct err *err)
+{
+	_cleanup_(json_decrefp) json_t *query = json_pack("{s:s}", "held", "True"), *rows = NULL;
+	_cleanup_(json_decrefp) json_t *told = json_object();
+	const char *host = args_word(a, 0);
+	json_t *row;
+	size_t i;
+	int r;
+
+	if (!host == !json_object_get(a->body, "all"))
+		return err_set(err, ERR_BAD_REQUEST, "", "a host is wanted, or --all");
+	if (host)
+		json_object_set_new(query, "host", json_string(host));
+	r = cli_list(c, a->verb->noun, query, &rows, err);
+	json_array_foreach(rows, i, row)
+	{
+		_cleanup_(json_decrefp) json_t *reply = NULL, *body = json_pack("{s:{s:b}}", "agent", "held", 0);
+		const char *name = json_string_value(json_object_get(row, "host"));
+		_cleanup_(freep) char *path = xasprintf("/agents/%s", json_string_value(json_object_get(row, "id")));
+
+		if (r < 0 || !name || json_object_get(told, name))
+			continue;
+		r = cli_call(c, "PUT", path, body, &reply, err);
+		if (r == 0)
+			fprintf(c->out, "Accepted what host %s held back.\n", name);
+		json_object_set_new(told, name, json_true());
+	}
+	if (r == 0 && host && !json_object_size(told))
+		return err_set(err, ERR_CONFLICT, "", "no agent on host %s holds a snapshot back", host);
+	return r;
+}
+
 const struct verb agent_verbs[] = {
 	{ "agent-list", "List agents", &noun_agent, list, VERB_EXTRA, NULL, no_positionals, { list_options } },
 	{ "agent-show", "Show an agent", &noun_agent, action_show, 0, NULL, one, { show_options } },
@@ -71,6 +115,14 @@ const struct verb agent_verbs[] = {
 	  NULL,
 	  one,
 	  { update } },
+	{ "agent-accept",
+	  "Let through a snapshot that an agent holds back",
+	  &noun_agent,
+	  accept,
+	  0,
+	  NULL,
+	  held_on,
+	  { accept_options } },
 	{ "agent-delete", "Delete agents that are gone", &noun_agent, action_delete, 0, NULL, many },
 	{ NULL },
 };

@@ -19,6 +19,8 @@ static const struct field fields[] = {
 	{ "started_at", FIELD_STRING, FIELD_SORT },
 	{ "heartbeat_timestamp", FIELD_STRING, FIELD_SORT },
 	{ "resources_synced", FIELD_BOOL },
+	/* Ours: a snapshot is held back on the host; false lets it through. */
+	{ "held", FIELD_BOOL, FIELD_PUT | FIELD_FILTER },
 	{ "configurations", FIELD_DICT },
 	{ NULL },
 };

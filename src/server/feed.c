@@ -219,7 +219,9 @@ static void heartbeat(void *arg, uint32_t host, const json_t *json)
 {
 	struct feed *f = arg;
 
-	service_host_heartbeat(f->service, host, applied_of(json));
+	bool held = json_is_true(json_object_get(json, "held"));
+
+	service_host_heartbeat(f->service, host, held ? 0 : applied_of(json), held);
 }
 
 /* ---- the feed ---- */
@@ -291,6 +293,14 @@ void feed_report_lost(struct feed *f, uint32_t host)
 	pthread_mutex_lock(&f->lock);
 	if (f->hub)
 		hub_drop_host(f->hub, host, "what it has reported could not be stored");
+	pthread_mutex_unlock(&f->lock);
+}
+
+void feed_accept(struct feed *f, uint32_t host)
+{
+	pthread_mutex_lock(&f->lock);
+	if (f->hub)
+		hub_accept(f->hub, host);
 	pthread_mutex_unlock(&f->lock);
 }
 

@@ -22,4 +22,5 @@ void feed_attach(struct feed *f, struct hub *hub);
 void feed_detach(struct feed *f); /* and gives back what it reads with */
 void feed_wake(struct feed *f); /* the log has grown: from any thread */
 void feed_report_lost(struct feed *f, uint32_t host); /* the host has to report anew: from any thread */
+void feed_accept(struct feed *f, uint32_t host); /* what the host holds back is meant: from any thread */
 struct feed *feed_close(struct feed *f); /* after the service; accepts NULL, returns NULL */

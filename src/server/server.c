@@ -80,6 +80,14 @@ static void on_report_lost(uint32_t host, void *arg)
 		feed_report_lost(s->feed, host);
 }
 
+static void on_accept(uint32_t host, void *arg)
+{
+	struct server *s = arg;
+
+	if (s->feed)
+		feed_accept(s->feed, host);
+}
+
 /* Two servers on one file would not hear of each other's changes. */
 static int lock_database(struct server *s, struct err *err)
 {
@@ -109,6 +117,7 @@ static int open_service(const struct settings *settings, void (*changed)(void *a
 		.agent_down_time = settings->agent_down_time,
 		.changed = changed,
 		.report_lost = changed ? on_report_lost : NULL,
+		.accept = changed ? on_accept : NULL,
 		.arg = arg,
 	};
 	int r = make_parent(settings->database, err);

@@ -18,26 +18,45 @@ static int create(struct tx *tx, const json_t *attrs, uint32_t *ret_num, struct 
 	return err_set(err, ERR_BAD_REQUEST, "BadRequest", "Bad agent request: Create agents is not supported.");
 }
 
-static int update(struct tx *tx, void *row, const json_t *attrs, struct err *err)
-{
-	struct agent_row *a = row;
-	const json_t *description = json_object_get(attrs, "description");
-	int r;
-
-	attr_bool(attrs, "admin_state_up", &a->admin_state_up);
-	if (description)
-		a->has_description = json_is_string(description);
-	attr_text(attrs, "description", a->base.description, sizeof(a->base.description));
-	r = agents_update(tx->db, a, err);
-	return r < 0 ? r : host_judge(tx, a->host, err);
-}
-
 /* A heartbeat from the future was heard before the clock was set back: that says as little as one from long ago. */
 static bool is_alive(const struct service *s, const struct agent_row *a, int64_t now)
 {
 	int64_t time = (int64_t)s->options.agent_down_time;
 
 	return a->where.heartbeat >= now - time && a->where.heartbeat <= now + time;
+}
+
+/* held = false: the snapshot that an agent holds back is meant. It says itself when it no longer holds it. */
+static int set_held(struct tx *tx, const struct agent_row *a, bool held, struct err *err)
+{
+	const struct service_options *o = &tx->service->options;
+
+	if (held)
+		return err_set(err, ERR_BAD_REQUEST, "InvalidInput",
+			       "Invalid input for operation: held can be set to false only.");
+	if (!a->held || !is_alive(tx->service, a, tx->now))
+		return err_set(err, ERR_CONFLICT, "AgentHoldsNothing", "Agent on host %s holds no snapshot back.",
+			       a->where.name);
+	if (o->accept)
+		o->accept(a->host, o->arg);
+	return 0;
+}
+
+static int update(struct tx *tx, void *row, const json_t *attrs, struct err *err)
+{
+	struct agent_row *a = row;
+	const json_t *description = json_object_get(attrs, "description");
+	bool held;
+	int r;
+
+	if (attr_bool(attrs, "held", &held) && (r = set_held(tx, a, held, err)) < 0)
+		return r;
+	attr_bool(attrs, "admin_state_up", &a->admin_state_up);
+	if (description)
+		a->has_description = json_is_string(description);
+	attr_text(attrs, "description", a->base.description, sizeof(a->base.description));
+	r = agents_update(tx->db, a, err);
+	return r < 0 ? r : host_judge(tx, a->host, err);
 }
 
 /* An agent that lives comes back with its next heartbeat. With its last face a dead host's claims go. */
@@ -142,7 +161,8 @@ static int write(struct db *db, const void *row, struct view *v, struct err *err
 	write_time(v, "created_at", a->base.created);
 	write_time(v, "started_at", a->where.started);
 	write_time(v, "heartbeat_timestamp", a->where.heartbeat);
-	jw_kv_bool(&v->w, "resources_synced", true);
+	jw_kv_bool(&v->w, "resources_synced", !a->held);
+	jw_kv_bool(&v->w, "held", a->held);
 	write_configurations(a, v);
 	return 0;
 }

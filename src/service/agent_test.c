@@ -93,10 +93,47 @@ static void agents_are_the_faces_of_hosts(void **state)
 	assert_int_equal(testing_call(&t, SERVICE_DELETE, &resource_agent, ids[1], NULL), 0);
 	list_agents(&t, ids);
 	assert_false(ids[0][0] || ids[1][0]);
-	service_host_heartbeat(t.service, host, 1);
+	service_host_heartbeat(t.service, host, 1, false);
 	testing_settle(&t);
 	list_agents(&t, ids);
 	assert_true(ids[0][0] && ids[1][0]);
+	testing_close(&t);
+}
+
+static void on_accept(uint32_t host, void *arg)
+{
+	*(uint32_t *)arg = host;
+}
+
+/* An operator lets a snapshot that is held back through; the agent itself says when it has. */
+static void what_is_held_is_accepted(void **state)
+{
+	struct service_options o = testing_options();
+	uint32_t host, accepted = 0;
+	char ids[2][UUID_TEXT_SIZE];
+	struct testing t;
+
+	(void)state;
+	o.accept = on_accept;
+	o.arg = &accepted;
+	testing_open(&t, &o);
+	assert_int_equal(testing_hello(&t, "h1", "192.0.2.1", "dvr", &host), 0);
+	list_agents(&t, ids);
+	testing_refused(&t, SERVICE_UPDATE, &resource_agent, ids[1], testing_attrs("{'held':false}"), ERR_CONFLICT,
+			"AgentHoldsNothing");
+	service_host_heartbeat(t.service, host, 0, true);
+	testing_settle(&t);
+	testing_refused(&t, SERVICE_UPDATE, &resource_agent, ids[1], testing_attrs("{'held':true}"), ERR_BAD_REQUEST,
+			"InvalidInput");
+	assert_int_equal(accepted, 0);
+	assert_int_equal(testing_call(&t, SERVICE_UPDATE, &resource_agent, ids[1], testing_attrs("{'held':false}")), 0);
+	assert_int_equal(accepted, host);
+	assert_true(json_is_true(json_object_get(t.reply, "held")));
+	assert_true(json_is_false(json_object_get(t.reply, "resources_synced")));
+	service_host_heartbeat(t.service, host, 9, false);
+	testing_settle(&t);
+	testing_refused(&t, SERVICE_UPDATE, &resource_agent, ids[0], testing_attrs("{'held':false}"), ERR_CONFLICT,
+			"AgentHoldsNothing");
 	testing_close(&t);
 }
 
@@ -127,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(clocks_jump),
 		cmocka_unit_test(agents_are_the_faces_of_hosts),
+		cmocka_unit_test(what_is_held_is_accepted),
 		cmocka_unit_test(tokens),
 	};
 

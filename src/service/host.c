@@ -24,6 +24,7 @@
 struct beat {
 	uint32_t host;
 	uint64_t applied;
+	bool held;
 	UT_hash_handle hh;
 };
 
@@ -171,7 +172,8 @@ static int registration(struct tx *tx, const struct service_host_hello *hello, s
 		return r;
 	if (moved)
 		touch(tx, h.num);
-	return db_run(tx->db, err, "UPDATE hosts SET heartbeat = $2 WHERE num = $1", DB(v_int(h.num), v_int(tx->now)));
+	return db_run(tx->db, err, "UPDATE hosts SET heartbeat = $2, held = 0 WHERE num = $1",
+		      DB(v_int(h.num), v_int(tx->now)));
 }
 
 int host_unregister(struct tx *tx, uint32_t num, struct err *err)
@@ -264,7 +266,7 @@ static int run_report(struct tx *tx, struct job *job, struct err *err)
 		if (r > 0)
 			ready_forget(tx->service, port->port);
 	}
-	return r < 0 ? r : hosts_beat(tx->db, p->host, p->applied, tx->now, err);
+	return r < 0 ? r : hosts_beat(tx->db, p->host, p->applied, false, tx->now, err);
 }
 
 static void report_done(struct job *job)
@@ -286,7 +288,7 @@ void service_host_report(struct service *s, uint32_t host, uint64_t applied, con
 
 	/* How far it is comes with every change, from every host that the change concerns: that can wait. */
 	if (n == 0) {
-		service_host_heartbeat(s, host, applied);
+		service_host_heartbeat(s, host, applied, false);
 		return;
 	}
 	p = xcalloc(1, sizeof(*p) + n * sizeof(*ports));
@@ -300,7 +302,7 @@ void service_host_report(struct service *s, uint32_t host, uint64_t applied, con
 	service_queue(s, &p->job);
 }
 
-void service_host_heartbeat(struct service *s, uint32_t host, uint64_t applied)
+void service_host_heartbeat(struct service *s, uint32_t host, uint64_t applied, bool held)
 {
 	struct beat *b;
 
@@ -313,6 +315,7 @@ void service_host_heartbeat(struct service *s, uint32_t host, uint64_t applied)
 		pthread_cond_signal(&s->wake);
 	}
 	b->applied = applied;
+	b->held = held;
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -326,7 +329,7 @@ static void beat(struct tx *tx, const struct beat *b)
 {
 	struct host_row h;
 
-	hosts_beat(tx->db, b->host, b->applied, tx->now, NULL);
+	hosts_beat(tx->db, b->host, b->applied, b->held, tx->now, NULL);
 	if (hosts_find(tx->db, b->host, &h, NULL) > 0 && h.registered)
 		show_faces(tx, &h, NULL);
 }

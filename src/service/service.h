@@ -39,6 +39,8 @@ struct service_options {
 	void (*changed)(void *arg);
 	/* What the host has reported could not be stored: it has to say it again. From the writer thread; or NULL. */
 	void (*report_lost)(uint32_t host, void *arg);
+	/* An operator lets the snapshot that the host holds back through. From the writer thread; or NULL. */
+	void (*accept)(uint32_t host, void *arg);
 	void *arg;
 };
 
@@ -142,7 +144,8 @@ struct service_port_report {
 /* Status, acknowledgement and liveness; batched by the writer, never in the log. */
 void service_host_report(struct service *s, uint32_t host, uint64_t applied, const struct service_port_report *ports,
 			 size_t n);
-void service_host_heartbeat(struct service *s, uint32_t host, uint64_t applied);
+/* held: it holds a snapshot back, and what it has applied is of another database. */
+void service_host_heartbeat(struct service *s, uint32_t host, uint64_t applied, bool held);
 
 /* The feed: a consistent view from begin to end, on a reader of the hub's own. */
 enum feed_op { FEED_SET, FEED_DEL, FEED_ENTER, FEED_DROP };

@@ -20,6 +20,7 @@ static const struct table_field fields[] = {
 	{ "created_at", TABLE_TIME, "t.created" },
 	{ "started_at", TABLE_TIME, "h.started" },
 	{ "heartbeat_timestamp", TABLE_TIME, "h.heartbeat" },
+	{ "held", TABLE_BOOL, "h.held" },
 	{ NULL },
 };
 
@@ -47,6 +48,7 @@ static void read_row(struct db_rows *q, void *row)
 	db_copy_text(q, i++, a->where.configurations, sizeof(a->where.configurations));
 	a->where.started = db_int(q, i++);
 	a->where.heartbeat = db_int(q, i++);
+	a->held = db_int(q, i++);
 	a->n_ports = db_u32(q, i++);
 	a->n_routers = db_u32(q, i++);
 	a->n_interfaces = db_u32(q, i++);
@@ -54,7 +56,7 @@ static void read_row(struct db_rows *q, void *row)
 
 #define SELECT                                                                                                         \
 	"SELECT t.num, t.id, t.created, t.description, t.host, t.face, t.admin_state_up, " TYPE ", " BINARY ", " TOPIC \
-	", h.name, h.tunnel, h.datapath, h.agent_mode, h.configurations, h.started, h.heartbeat,"                      \
+	", h.name, h.tunnel, h.datapath, h.agent_mode, h.configurations, h.started, h.heartbeat, h.held,"              \
 	" (SELECT count(*) FROM ports p WHERE p.host = t.host),"                                                       \
 	" (SELECT count(*) FROM members m WHERE m.host = t.host),"                                                     \
 	" (SELECT count(*) FROM members m JOIN interfaces i ON i.router = m.router WHERE m.host = t.host)"             \

@@ -14,6 +14,7 @@ struct agent_row {
 	uint32_t host;
 	enum agent_face face;
 	bool admin_state_up;
+	bool held; /* its host holds a snapshot of ours back */
 	/* Read along with it. */
 	char agent_type[32], binary[40], topic[16];
 	struct host_row where;

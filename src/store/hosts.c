@@ -58,10 +58,10 @@ int hosts_update(struct db *db, const struct host_row *h, struct err *err)
 			 v_int(h->started)));
 }
 
-int hosts_beat(struct db *db, uint32_t num, uint64_t applied, int64_t now, struct err *err)
+int hosts_beat(struct db *db, uint32_t num, uint64_t applied, bool held, int64_t now, struct err *err)
 {
-	return db_run(db, err, "UPDATE hosts SET heartbeat = $2, applied = $3 WHERE num = $1",
-		      DB(v_int(num), v_int(now), v_int((int64_t)applied)));
+	return db_run(db, err, "UPDATE hosts SET heartbeat = $2, applied = $3, held = $4 WHERE num = $1",
+		      DB(v_int(num), v_int(now), v_int((int64_t)applied), v_int(held)));
 }
 
 int hosts_set_token(struct db *db, uint32_t num, const void *hash, size_t size, struct err *err)

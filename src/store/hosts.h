@@ -23,9 +23,9 @@ struct host_row {
 int hosts_find(struct db *db, uint32_t num, struct host_row *ret, struct err *err); /* 1, or 0 */
 int hosts_find_name(struct db *db, const char *name, struct host_row *ret, struct err *err);
 int hosts_insert(struct db *db, const char *name, uint32_t *ret, struct err *err);
-/* Everything but name, heartbeat and applied. -EEXIST: another host has the DVR MAC. */
+/* Everything but name, heartbeat, applied and held. -EEXIST: another host has the DVR MAC. */
 int hosts_update(struct db *db, const struct host_row *h, struct err *err);
-int hosts_beat(struct db *db, uint32_t num, uint64_t applied, int64_t now, struct err *err);
+int hosts_beat(struct db *db, uint32_t num, uint64_t applied, bool held, int64_t now, struct err *err);
 
 int hosts_set_token(struct db *db, uint32_t num, const void *hash, size_t size, struct err *err);
 /* 1 and the hash, or 0: no such host, or it has no token. */

@@ -201,7 +201,11 @@ static const char tables[] =
 // clang-format on
 
 /* migrations[i] makes version i + 1. One that was released never changes: a new one is added. */
-static const char *const migrations[] = { tables };
+static const char *const migrations[] = {
+	tables,
+	/* The agent holds a snapshot of ours back. */
+	"ALTER TABLE hosts ADD COLUMN held INTEGER NOT NULL DEFAULT 0;",
+};
 
 static int version_of(struct db *db, int64_t *ret, struct err *err)
 {

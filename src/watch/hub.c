@@ -204,6 +204,11 @@ void hub_drop_host(struct hub *h, uint32_t host, const char *why)
 	add_verdict(h, (struct verdict) { .host = host }, why);
 }
 
+void hub_accept(struct hub *h, uint32_t host)
+{
+	add_verdict(h, (struct verdict) { .host = host, .accept = true }, NULL);
+}
+
 void hub_wake(struct hub *h)
 {
 	loop_post(h->wake);
@@ -211,11 +216,14 @@ void hub_wake(struct hub *h)
 
 static void take_verdict(struct hub *h, const struct verdict *v)
 {
+	const struct message accept = { .kind = MESSAGE_ACCEPT };
 	struct conn *c;
 
 	if (!v->ticket) {
 		HASH_FIND(hh, h->hosts, &v->host, sizeof(v->host), c);
-		if (c)
+		if (c && v->accept)
+			conn_send(c, &accept);
+		else if (c)
 			conn_drop(c, v->text);
 		return;
 	}

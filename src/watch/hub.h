@@ -70,6 +70,8 @@ void hub_wake(struct hub *h); /* the log has grown */
 void hub_hello_done(struct hub *h, uint64_t ticket, int r, const char *text);
 /* Closes the host's connection: it comes back and says all anew. From any thread. */
 void hub_drop_host(struct hub *h, uint32_t host, const char *why);
+/* Tells the host that the snapshot which it holds back is meant. From any thread; lost if it is not connected. */
+void hub_accept(struct hub *h, uint32_t host);
 int hub_port(const struct hub *h); /* the TCP port that it listens on */
 /* For tests: how often it says that it lives, and how long an agent may be silent. */
 void hub_set_times(struct hub *h, uint64_t heartbeat_us, uint64_t silence_us);

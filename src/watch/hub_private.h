@@ -63,8 +63,9 @@ struct conn {
 };
 
 struct verdict {
-	uint64_t ticket; /* of a hello; 0: the host's connection is to go */
+	uint64_t ticket; /* of a hello; 0: of the host's connection */
 	uint32_t host;
+	bool accept; /* it is told to accept; else it is to go */
 	int r;
 	char text[256];
 };

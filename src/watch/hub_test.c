@@ -706,6 +706,20 @@ static void test_drop_host(void **state)
 	agent_free(b);
 }
 
+static void test_accept(void **state)
+{
+	struct agent *a;
+
+	(void)state;
+	need(1, "host:1");
+	a = agent_hello("compute1", "secret", "");
+	await(a, "snapshot\":true}}\n");
+	hub_accept(hub, 7); /* nobody */
+	hub_accept(hub, 1);
+	await(a, "{\"accept\":{}}\n");
+	agent_free(a);
+}
+
 static void test_heartbeat_and_silence(void **state)
 {
 	struct agent *a, *rare;
@@ -744,6 +758,7 @@ int main(void)
 		T(test_deaf_reader),
 		T(test_source_fails),
 		T(test_drop_host),
+		T(test_accept),
 		T(test_heartbeat_and_silence),
 	};
 

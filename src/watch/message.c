@@ -80,6 +80,7 @@ static const struct {
 	[MESSAGE_DROP] = { "drop", MESSAGE_SERVER, BODY_UNIT },
 	[MESSAGE_FRAME] = { "frame", MESSAGE_SERVER, BODY_FIELDS },
 	[MESSAGE_SERVER_HEARTBEAT] = { "heartbeat", MESSAGE_SERVER, BODY_FIELDS },
+	[MESSAGE_ACCEPT] = { "accept", MESSAGE_SERVER, BODY_FIELDS },
 };
 
 /* ---- reading ---- */

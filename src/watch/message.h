@@ -24,8 +24,9 @@ struct err;
 #define MESSAGE_MAX_LINE (1U << 20)
 #define MESSAGE_TOKEN_SIZE 128
 #define MESSAGE_HEARTBEAT_US (10 * 1000000ULL)
-#define MESSAGE_SILENCE_US (30 * 1000000ULL) /* then the connection is dead; or after 3 heartbeats, if that is longer  \
-					      */
+#define MESSAGE_SILENCE_US                                                                                             \
+	(30 * 1000000ULL) /* then the connection is dead; or after 3 heartbeats, if that is longer                     \
+			   */
 #define MESSAGE_MAX_HEARTBEAT_MS 600000
 
 enum message_side { MESSAGE_AGENT, MESSAGE_SERVER }; /* who sent it */
@@ -44,8 +45,9 @@ enum message_kind {
 	MESSAGE_DROP,
 	MESSAGE_FRAME,
 	MESSAGE_SERVER_HEARTBEAT,
+	MESSAGE_ACCEPT,
 };
-#define N_MESSAGE_KINDS 11
+#define N_MESSAGE_KINDS 12
 
 struct message_hello {
 	uint32_t proto_min, proto_max;

@@ -42,6 +42,7 @@ static const struct line lines[] = {
 	{ MESSAGE_SERVER, "{\"frame\":{\"position\":9223372036854775807,\"request_id\":\"req-1\"}}" },
 	{ MESSAGE_SERVER, "{\"frame\":{\"position\":124,\"snapshot\":true}}" },
 	{ MESSAGE_SERVER, "{\"heartbeat\":{\"position\":124}}" },
+	{ MESSAGE_SERVER, "{\"accept\":{}}" },
 };
 
 static void test_there_and_back(void **state)

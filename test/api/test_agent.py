@@ -103,6 +103,24 @@ def test_agent_list(cli, host):
     assert shown["host"] == host.name
 
 
+def test_held_and_accepted(api, host):
+    agent = api.list("agent", f"host={host.name}")[0]
+    assert (agent["held"], agent["resources_synced"]) == (False, True)
+    reply = api.call("PUT", f"/v2.0/agents/{agent['id']}", {"agent": {"held": False}})
+    assert error(reply)[:2] == (409, "AgentHoldsNothing")
+    host.send(heartbeat={"applied": 7, "held": True})
+    eventually(lambda: len(api.list("agent", f"host={host.name}&held=True")) == 2, "both faces are held")
+    assert api.list("agent", f"host={host.name}&held=False") == []
+    assert error(api.call("PUT", f"/v2.0/agents/{agent['id']}", {"agent": {"held": True}}))[0] == 400
+    assert api.update("agent", agent["id"], held=False)["held"] is True
+    message = host.next()
+    while "accept" not in message:
+        message = host.next()
+    assert message == {"accept": {}}
+    host.send(heartbeat={"applied": 7})
+    eventually(lambda: not api.show("agent", agent["id"])["held"], "it is no longer held")
+
+
 def test_binds_and_becomes_active(api, host):
     net, _, port = vm(api, host, "10.70.0.0/24")
     assert (port["binding:vif_type"], port["status"]) == ("tap", "DOWN")

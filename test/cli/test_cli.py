@@ -112,6 +112,28 @@ def test_agents(fake, neutrino):
     assert one["id"] in neutrino("agent-show", "compute1").out
 
 
+def test_agent_accept(fake, neutrino):
+    for host, held in (("compute1", True), ("compute1", True), ("compute2", False), ("compute3", True)):
+        fake.add("agents", host=host, agent_type="L3 agent", held=held)
+    paths = [f"/v2.0/agents/{a['id']}" for a in fake.collections["agents"]]
+
+    def told():
+        return [r["path"] for r in fake.requests if (r["method"], r["body"]) == ("PUT", {"agent": {"held": False}})]
+
+    assert "no agent on host compute2 holds" in neutrino("agent-accept", "compute2", expect=1).err
+    assert "or --all" in neutrino("agent-accept", expect=1).err
+    assert "or --all" in neutrino("agent-accept", "compute1", "--all", expect=1).err
+    assert told() == []
+    assert neutrino("agent-accept", "compute3").out == "Accepted what host compute3 held back.\n"
+    assert told() == [paths[3]]
+    fake.requests.clear()
+    fake.collections["agents"][3]["held"] = True
+    assert neutrino("agent-accept", "--all").out.count("Accepted") == 2
+    assert told() == [paths[0], paths[3]]
+    fake.fail = (409, "AgentHoldsNothing", "Agent on host compute3 holds no snapshot back.")
+    assert "holds no snapshot" in neutrino("agent-accept", "compute3", expect=1).err
+
+
 def test_extensions(fake, neutrino):
     fake.add("extensions", alias="dvr", name="Distributed Virtual Router")
     assert "dvr" in neutrino("ext-list").out

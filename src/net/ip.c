@@ -180,11 +180,19 @@ bool prefix_is_canonical(const struct prefix *p)
 	return prefix_equal(&c, p);
 }
 
+int prefix_version(const struct prefix *p)
+{
+	return ip_is_v4(&p->addr) && p->len >= IP_V4_BITS ? 4 : 6;
+}
+
+/* ::/0 has all of IPv6, and nothing of what is mapped into it. */
 bool prefix_contains(const struct prefix *p, const struct ip *ip)
 {
 	int whole = p->len / 8, rest = p->len % 8;
 	uint8_t mask = (uint8_t)(0xff00 >> rest);
 
+	if (prefix_version(p) != ip_version(ip))
+		return false;
 	if (memcmp(p->addr.b, ip->b, (size_t)whole) != 0)
 		return false;
 	return rest == 0 || ((p->addr.b[whole] ^ ip->b[whole]) & mask) == 0;
@@ -192,6 +200,8 @@ bool prefix_contains(const struct prefix *p, const struct ip *ip)
 
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b)
 {
+	if (prefix_version(a) != prefix_version(b))
+		return false;
 	return a->len <= b->len ? prefix_contains(a, &b->addr) : prefix_contains(b, &a->addr);
 }
 
@@ -202,5 +212,5 @@ bool prefix_equal(const struct prefix *a, const struct prefix *b)
 
 int prefix_family_len(const struct prefix *p)
 {
-	return ip_is_v4(&p->addr) && p->len >= IP_V4_BITS ? p->len - IP_V4_BITS : p->len;
+	return prefix_version(p) == 4 ? p->len - IP_V4_BITS : p->len;
 }

@@ -45,6 +45,8 @@ const char *prefix_format(const struct prefix *p, char text[PREFIX_TEXT_SIZE]);
 struct prefix prefix_host(const struct ip *ip); /* the /128 (an IPv4 /32) */
 struct prefix prefix_canonical(const struct prefix *p); /* bits after the prefix cleared */
 bool prefix_is_canonical(const struct prefix *p);
+int prefix_version(const struct prefix *p); /* 4 or 6 */
+/* Within one family only. */
 bool prefix_contains(const struct prefix *p, const struct ip *ip);
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 bool prefix_equal(const struct prefix *a, const struct prefix *b);

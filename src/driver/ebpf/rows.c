@@ -124,6 +124,7 @@ static void rows_source(const struct plan_port *p, const struct plan_port_addr *
 	uint32_t one = 1;
 
 	row(rows, TABLE_source, &key, &one); /* the MAC alone */
+	key.family = (uint16_t)prefix_version(&a->prefix);
 	key.addr = addr(&a->prefix.addr);
 	if (a->prefix.len == 128) {
 		row(rows, TABLE_source, &key, &one);
@@ -135,11 +136,24 @@ static void rows_source(const struct plan_port *p, const struct plan_port_addr *
 	}
 }
 
+/* Only IPv4 is forwarded so far, and a prefix is no address to have. */
+static const struct ip *first_address(const struct plan_port *p)
+{
+	for (size_t i = 0; i < p->n_addrs; i++) {
+		const struct prefix *a = &p->addrs[i].prefix;
+
+		if (mac_equal(&p->addrs[i].mac, &p->mac) && ip_is_v4(&a->addr) && a->len == 128)
+			return &a->addr;
+	}
+	return NULL;
+}
+
 static void rows_port(const struct driver *d, const struct plan_port *p, struct rows *rows)
 {
 	const struct port_device *dev = port_find(d, p->key.port);
 	struct eb_port value = { .network = p->network, .mac = mac(&p->mac) };
 	struct eb_source_key key = { .port = p->key.port, .mac = mac(&p->mac) };
+	const struct ip *first = first_address(p);
 	struct eb_bucket empty = { 0 };
 	uint32_t one = 1;
 
@@ -147,9 +161,8 @@ static void rows_port(const struct driver *d, const struct plan_port *p, struct 
 	row(rows, TABLE_source, &key, &one);
 	for (size_t i = 0; i < p->n_addrs; i++)
 		rows_source(p, &p->addrs[i], rows, &value.flags);
-	for (size_t i = p->n_addrs; i-- > 0;)
-		if (mac_equal(&p->addrs[i].mac, &p->mac))
-			value.first = addr(&p->addrs[i].prefix.addr);
+	if (first)
+		value.first = addr(first);
 	value.flags |= (p->up ? EB_PORT_UP : 0) | (p->security ? EB_PORT_SECURITY : 0);
 	if (dev && dev->ifindex) {
 		value.ifindex = dev->ifindex;
@@ -183,6 +196,7 @@ static void rows_subnet(const struct plan_subnet *s, struct rows *rows)
 {
 	struct eb_subnet_key key = { .prefixlen = EB_SUBNET_BITS + s->key.prefix.len,
 				     .network = s->key.network,
+				     .family = (uint32_t)prefix_version(&s->key.prefix),
 				     .addr = addr(&s->key.prefix.addr) };
 	struct eb_neighbour value = { .mac = mac(&s->mac) };
 
@@ -215,6 +229,7 @@ static void rows_route(const struct plan_route *r, struct rows *rows)
 	struct eb_route_key key = { .prefixlen = EB_ROUTE_BITS + r->key.prefix.len,
 				    .router = r->key.part.router,
 				    .part = r->key.part.kind,
+				    .family = (uint16_t)prefix_version(&r->key.prefix),
 				    .addr = addr(&r->key.prefix.addr) };
 	struct eb_route value = { .kind = r->kind, .network = r->network, .interface = mac(&r->interface) };
 

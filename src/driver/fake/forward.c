@@ -162,9 +162,12 @@ static bool has_device(const struct way *w, uint32_t port)
 
 static const struct ip *first_address(const struct plan_port *p)
 {
-	for (uint8_t i = 0; i < p->n_addrs; i++)
-		if (mac_equal(&p->addrs[i].mac, &p->mac))
-			return &p->addrs[i].prefix.addr;
+	for (uint8_t i = 0; i < p->n_addrs; i++) {
+		const struct prefix *a = &p->addrs[i].prefix;
+
+		if (mac_equal(&p->addrs[i].mac, &p->mac) && ip_is_v4(&a->addr) && a->len == 128)
+			return &a->addr;
+	}
 	return NULL;
 }
 
@@ -200,12 +203,9 @@ void way_deliver(struct way *w, uint32_t port)
 	way_out_port(w, port);
 }
 
-/* What goes by tunnel must fit: IPv4 by its own length, ARP by the frame's. */
-static bool is_too_big(const struct way *w, const struct plan_segment *s)
+bool way_fits(const struct way *w, const struct plan_segment *s)
 {
-	size_t length = w->eth.type == ETHERTYPE_V4 ? w->ip.total : w->len - ETH_SIZE;
-
-	return length > s->mtu;
+	return w->len - ETH_SIZE <= s->mtu;
 }
 
 void way_send(struct way *w, uint32_t peer)
@@ -216,7 +216,7 @@ void way_send(struct way *w, uint32_t peer)
 		return way_drop(w, DROP_TUNNEL_SEGMENT);
 	if (!find_peer(w, peer))
 		return way_drop(w, DROP_TUNNEL_PEER);
-	if (is_too_big(w, s))
+	if (!way_fits(w, s))
 		return way_drop(w, DROP_TOO_BIG);
 	w->result->verdict = VERDICT_SEND;
 	way_out_peer(w, peer, s);
@@ -253,7 +253,7 @@ static void flood(struct way *w)
 
 	w->result->verdict = VERDICT_FLOOD;
 	plan_each(w->plan, PLAN_PORT, flood_port, &f);
-	if (w->port && f.segment && !is_too_big(w, f.segment))
+	if (w->port && f.segment && way_fits(w, f.segment))
 		plan_each(w->plan, PLAN_FLOOD, flood_peer, &f);
 }
 
@@ -351,7 +351,8 @@ static bool is_dvr_mac(const struct way *w, const struct mac *mac)
 
 static bool may_use_mac(const struct way *w, const struct plan_port *p)
 {
-	if (mac_is_group(&w->eth.src) || way_interface(w, w->network, &w->eth.src) || is_dvr_mac(w, &w->eth.src))
+	if (mac_is_group(&w->eth.src) || mac_is_zero(&w->eth.src) || way_interface(w, w->network, &w->eth.src) ||
+	    is_dvr_mac(w, &w->eth.src))
 		return false;
 	if (!p->security || mac_equal(&p->mac, &w->eth.src))
 		return true;
@@ -374,9 +375,15 @@ static bool is_dhcp_request(const struct way *w)
 {
 	const uint8_t *udp = w->frame + ETH_SIZE + w->ip.size;
 
-	return ip_is_zero(&w->ip.src) && ip_to_v4(&w->ip.dst) == 0xffffffff && w->ip.proto == PROTO_UDP &&
-	       w->ip.offset == 0 && w->ip.total >= w->ip.size + UDP_SIZE && get_u16(udp) == 68 &&
-	       get_u16(udp + 2) == 67;
+	return ip_to_v4(&w->ip.dst) == 0xffffffff && w->ip.proto == PROTO_UDP && w->ip.offset == 0 &&
+	       w->ip.total >= w->ip.size + UDP_SIZE && get_u16(udp) == 68 && get_u16(udp + 2) == 67;
+}
+
+static bool may_send_ipv4(const struct way *w, const struct plan_port *p)
+{
+	if (ip_is_zero(&w->ip.src))
+		return is_dhcp_request(w);
+	return may_use_ip(p, &w->eth.src, &w->ip.src);
 }
 
 static bool may_send_arp(const struct way *w, const struct plan_port *p, const struct arp *arp)
@@ -423,7 +430,7 @@ static void from_port(struct way *w, uint32_t port)
 			return way_drop(w, DROP_SPOOF_ARP);
 		return arp_from_port(w, &arp);
 	}
-	if (p->security && !may_use_ip(p, &w->eth.src, &w->ip.src) && !is_dhcp_request(w))
+	if (p->security && !may_send_ipv4(w, p))
 		return way_drop(w, DROP_SPOOF_IP);
 	switch_frame(w);
 }
@@ -462,12 +469,12 @@ static enum drop_reason check_tunnel_source(struct way *w, const struct plan_pee
 {
 	const struct plan_fdb *fdb = way_fdb(w, w->network, &w->eth.src);
 
-	if (fdb && (fdb->peer == w->peer || fdb->next == w->peer))
-		return DROP_NONE;
 	if (mac_equal(&peer->dvr_mac, &w->eth.src) && may_route(w)) {
 		w->routed = true;
 		return DROP_NONE;
 	}
+	if (fdb && (fdb->peer == w->peer || fdb->next == w->peer))
+		return DROP_NONE;
 	return way_interface(w, w->network, &w->eth.src) ? DROP_GATEWAY_MAC : DROP_TUNNEL_SOURCE;
 }
 

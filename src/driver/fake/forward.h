@@ -18,21 +18,26 @@
  *
  * What else the design leaves open is settled so:
  *   - Sources. With port security: the MACs of the port's addresses and its own; an address with
- *     the MAC it stands by; 0.0.0.0 for DHCP (UDP 68 to 67, to 255.255.255.255) and for ARP probes.
- *     Always: no group, no router's MAC of the network, no host's DVR MAC.
+ *     the MAC it stands by; 0.0.0.0, whatever the addresses are, for DHCP (UDP 68 to 67, to
+ *     255.255.255.255) and for ARP probes alone. Always: no group, no zero, no router's MAC of the network,
+ *     no host's DVR MAC, also where it is the port's own.
  *   - ARP requests are answered for every neighbour but the sender's own MAC (gratuitous ones and
  *     probes of one's own address flood); for the address of an interface that is down they are
  *     dropped (interface_down). Unknown addresses flood, like any group, inside the network.
- *   - A router refuses: what is no IPv4 (router_address), options, destinations that are never routed
- *     (not_routed), bad header checksums (malformed; a driver may let these pass as they are).
+ *   - A router refuses: what is no IPv4 (router_address), options, bad header checksums (malformed),
+ *     sources and destinations that are never routed (not_routed): 0/8, 127/8, 169.254/16, multicast,
+ *     and what is behind it (RFC 1812, 5.3.7; RFC 3927, 7). A subnet's broadcast address is nobody's.
  *   - An address of the router: ICMP echo is answered, TTL 64, also each of its fragments; the rest
  *     is router_address.
  *   - Errors: ICMP net unreachable, TTL exceeded, fragmentation needed (also without DF: nothing
  *     is fragmented here). From the first IPv4 address of the interface the packet came in by; they
- *     quote header and 8 bytes, have TTL 64 and ToS 0xc0. None about ICMP errors, later fragments, or a
- *     source that is no single host, or with less than 8 bytes after the header: then a drop with that
- *     reason. A driver may limit their rate (rate) and quote more.
- *   - MTU: IPv4 total length against that of the network it goes to, when routed or sent by tunnel.
+ *     quote header and 8 bytes, have TTL 64 and ToS 0xc0. None about ICMP errors or later fragments, or
+ *     with less than 8 bytes after the header: then a drop with that reason. A driver may limit their
+ *     rate (rate) and quote more.
+ *   - MTU: what is behind the Ethernet header, against that of the network it goes to, when routed or
+ *     sent by tunnel. Bytes behind the IP packet count: they go over the wire too.
+ *   - A frame that a peer has routed gets its gateway's MAC by the destination address, else by the
+ *     port's first single IPv4 address.
  *   - Answers go back out of the port they came from, to the MAC they came from.
  */
 

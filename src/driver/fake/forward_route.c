@@ -61,9 +61,9 @@ static const struct plan_route *find_route(const struct way *w, const struct pla
 	return s.found ? &s.found->route : NULL;
 }
 
-static bool is_routable(const struct ip *dst)
+static bool is_routable(const struct ip *ip)
 {
-	uint32_t a = ip_to_v4(dst);
+	uint32_t a = ip_to_v4(ip);
 
 	return a >> 24 != 0 && a >> 24 != 127 && a >> 16 != 0xa9fe && a >> 28 < 0xe;
 }
@@ -121,7 +121,7 @@ static const struct plan_interface *one_router(struct way *w, const struct plan_
 		way_drop(w, DROP_TUNNEL_SEGMENT);
 		return NULL;
 	}
-	if (w->ip.total > segment->mtu) {
+	if (!way_fits(w, segment)) {
 		way_answer_error(w, in, DROP_TOO_BIG,
 				 &(struct icmp) { ICMP_UNREACHABLE, ICMP_FRAG_NEEDED, segment->mtu & 0xffff });
 		return NULL;
@@ -152,7 +152,7 @@ void way_route(struct way *w, const struct plan_interface *iface)
 		return way_drop(w, DROP_IP_OPTIONS);
 	if (!checksum_ok(w->frame + ETH_SIZE, IPV4_SIZE))
 		return way_drop(w, DROP_MALFORMED);
-	if (!is_routable(&w->ip.dst))
+	if (!is_routable(&w->ip.src) || !is_routable(&w->ip.dst))
 		return way_drop(w, DROP_NOT_ROUTED);
 	for (int hops = 0; hops < ROUTE_MAX_HOPS; hops++) {
 		iface = one_router(w, iface);

@@ -25,6 +25,9 @@ void way_drop(struct way *w, enum drop_reason reason);
 /* The frame as it stands is one more output. */
 void way_out_port(struct way *w, uint32_t port);
 void way_out_peer(struct way *w, uint32_t peer, const struct plan_segment *s);
+/* What goes through a tunnel, or to another network, is as long as the frame says: bytes behind the packet count too.
+ */
+bool way_fits(const struct way *w, const struct plan_segment *s);
 /* The last step of a single frame: into a port here, or to a peer. */
 void way_deliver(struct way *w, uint32_t port);
 void way_send(struct way *w, uint32_t peer);

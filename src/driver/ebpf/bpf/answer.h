@@ -116,14 +116,6 @@ struct icmp_error {
 #define ERROR_TAIL 154 /* room that adjust_room leaves: 14 + 20 + 120 */
 #define ERROR_PULL 64 /* beyond any csum_start, so that no partial checksum is left to be completed in the quote */
 
-/* RFC 1122, 3.2.2 */
-static __always_inline bool single_host(__u32 addr)
-{
-	__u32 a = bpf_ntohl(addr);
-
-	return a && a >> 24 != 127 && a >> 28 < 0xe;
-}
-
 /*
  * Turns the packet into an ICMP error to its sender, from the address of the interface it came
  * in by. It is built on the stack and replaces the packet: shrinking the packet in place would
@@ -136,10 +128,8 @@ static __noinline int answer_error(struct __sk_buff *skb, struct way *w, __u32 s
 	struct icmp_error e = {};
 	__u32 sum;
 
-	/* Never about an error, a later fragment, or to nobody. */
-	if ((w->frag & 0x1fff) || !single_host(w->saddr))
-		return drop(w, w->reason);
-	if (!source || w->l3_len < w->ihl + sizeof(e.bytes))
+	/* RFC 1122, 3.2.2: never about an error or a later fragment. (Groups and nobody send to no router.) */
+	if ((w->frag & 0x1fff) || !source || w->l3_len < w->ihl + sizeof(e.bytes))
 		return drop(w, w->reason);
 	if (w->l4 == IPPROTO_ICMP) {
 		__u8 type;

@@ -47,7 +47,7 @@ static __always_inline void flow_key(struct __sk_buff *skb, struct way *w, __u32
 	w->slot = (h >> (32 - EB_FLOW_BITS)) + 1;
 }
 
-static __always_inline struct eb_flow *flow_find(struct way *w)
+static __always_inline struct eb_flow *flow_find(struct __sk_buff *skb, struct way *w)
 {
 	__u32 slot = w->slot - 1;
 	struct eb_flow *f;
@@ -59,7 +59,9 @@ static __always_inline struct eb_flow *flow_find(struct way *w)
 	    f->key.from != w->key.from || f->key.to != w->key.to || f->key.id != w->key.id ||
 	    f->key.macs[0] != w->key.macs[0] || f->key.macs[1] != w->key.macs[1] || f->key.macs[2] != w->key.macs[2])
 		return NULL;
-	return w->ttl > f->hops && w->seg_len <= f->mtu ? f : NULL;
+	if (w->ttl <= f->hops || w->seg_len > f->mtu)
+		return NULL;
+	return !f->hops || header_right(skb) ? f : NULL;
 }
 
 /* Does what the flow's first packet came to. */
@@ -67,16 +69,14 @@ static __always_inline int flow_out(struct __sk_buff *skb, struct way *w, struct
 {
 	__u32 *macs = (void *)(long)skb->data;
 	struct iphdr *ip = (void *)(long)skb->data + ETH_HLEN;
-	__u32 sum;
 
 	if ((void *)(ip + 1) > (void *)(long)skb->data_end)
 		return drop(w, DROP_MALFORMED);
 	macs[0] = f->macs[0];
 	macs[1] = f->macs[1];
 	macs[2] = f->macs[2];
-	sum = ip->check + bpf_htons(f->hops << 8);
-	ip->check = (sum & 0xffff) + (sum >> 16);
-	ip->ttl -= f->hops;
+	if (f->hops)
+		lower_ttl(ip, f->hops);
 	if (f->peer)
 		return send_to(skb, w, &f->out, f->peer, f->id);
 	return deliver_to(skb, w, f->port, f->ifindex, f->flags);

@@ -10,12 +10,13 @@
  * the programs over, and drops the old ones, instead of reading them wrongly.
  *
  * All padding is explicit and zero: keys are hashed as bytes. Addresses are 16 bytes in
- * network order, IPv4 mapped, like struct ip. No key is router x port.
+ * network order, IPv4 mapped, like struct ip. Keys of prefixes have the family, 4 or 6: else ::/0
+ * would have IPv4 too. No key is router x port.
  */
 
 #include <linux/types.h>
 
-#define EB_LAYOUT "v3"
+#define EB_LAYOUT "v4"
 
 #define EB_FLOOD_MAX 1024 /* copies of a flooded frame of one network */
 #define EB_TRACE_OUTS 32 /* outputs that a decision record names */
@@ -84,7 +85,7 @@ struct eb_port {
 	__u32 flags;
 	struct eb_mac mac;
 	__u16 zero;
-	struct eb_addr first; /* the first address with its own MAC, which it may use; zero: none */
+	struct eb_addr first; /* the first single IPv4 address with its own MAC; zero: none */
 };
 struct eb_device {
 	__u32 number;
@@ -95,10 +96,10 @@ struct eb_device {
 struct eb_source_key {
 	__u32 port;
 	struct eb_mac mac;
-	__u16 zero;
+	__u16 family; /* zero without address */
 	struct eb_addr addr;
 };
-#define EB_SOURCE_BITS 96 /* of port and MAC */
+#define EB_SOURCE_BITS 96 /* of port, MAC and family */
 struct eb_source_wide_key {
 	__u32 prefixlen;
 	struct eb_source_key source;
@@ -138,10 +139,11 @@ struct eb_neighbour {
 };
 
 /* subnet: longest prefix in a network -> the MAC that VMs see */
-#define EB_SUBNET_BITS 32
+#define EB_SUBNET_BITS 64
 struct eb_subnet_key {
 	__u32 prefixlen;
 	__u32 network;
+	__u32 family;
 	struct eb_addr addr;
 };
 
@@ -155,7 +157,8 @@ struct eb_router_address_key {
 struct eb_route_key {
 	__u32 prefixlen;
 	__u32 router;
-	__u32 part;
+	__u16 part;
+	__u16 family;
 	struct eb_addr addr;
 };
 struct eb_route {

@@ -27,8 +27,10 @@ static __always_inline bool source_known(__u32 number, __u32 flags, const struct
 
 	wide.source.port = number;
 	wide.source.mac = *mac;
-	if (address)
+	if (address) {
+		wide.source.family = 4;
 		wide.source.addr = addr_v4(address);
+	}
 	if (bpf_map_lookup_elem(&source, &wide.source))
 		return true;
 	return address && (flags & EB_PORT_WIDE) && bpf_map_lookup_elem(&source_wide, &wide);
@@ -139,7 +141,7 @@ static __always_inline bool tagged(const struct way *w)
 
 /*
  * Reads the headers. What is wrong with them stands in w->reason, for the checks that come
- * before it; proto is 0 without a whole Ethernet header.
+ * before it; `cut` without a whole Ethernet header.
  */
 static __always_inline void read_headers(struct __sk_buff *skb, struct way *w)
 {
@@ -148,7 +150,7 @@ static __always_inline void read_headers(struct __sk_buff *skb, struct way *w)
 	w->mtu = 0xffffffff;
 	pull(skb);
 	if (read_ethernet(skb, w)) {
-		w->proto = 0;
+		w->cut = 1;
 		w->reason = DROP_MALFORMED;
 	} else if (w->proto == bpf_htons(ETH_P_IP)) {
 		w->reason = read_ipv4(skb, w) ? DROP_MALFORMED : DROP_NONE;
@@ -161,8 +163,8 @@ static __always_inline void read_headers(struct __sk_buff *skb, struct way *w)
 }
 
 /*
- * May the port send from this MAC? Its own first: the one that nearly every frame has. No port
- * may take a router's MAC of the network or a host's DVR MAC, whatever its security.
+ * May the port send from this MAC? No port may take a router's MAC of the network or a host's
+ * DVR MAC, whatever its security, and even if it is said to be its own.
  */
 static __always_inline bool mac_spoofed(struct way *w, __u32 flags, const struct eb_mac *own)
 {
@@ -170,15 +172,13 @@ static __always_inline bool mac_spoofed(struct way *w, __u32 flags, const struct
 	__u32 zero = EB_CONFIG_KEY;
 	struct eb_config *c;
 
-	if (mac_same(own, &w->src))
-		return false;
-	if (mac_group(&w->src) || bpf_map_lookup_elem(&interface, &key))
+	if (mac_group(&w->src) || mac_zero(&w->src) || bpf_map_lookup_elem(&interface, &key))
 		return true;
 	key.network = 0;
 	c = bpf_map_lookup_elem(&config, &zero);
 	if (!c || mac_same(&c->dvr_mac, &w->src) || bpf_map_lookup_elem(&peer_mac, &key))
 		return true;
-	return (flags & EB_PORT_SECURITY) && !source_known(w->port, flags, &w->src, 0);
+	return (flags & EB_PORT_SECURITY) && !mac_same(own, &w->src) && !source_known(w->port, flags, &w->src, 0);
 }
 
 /* A client that has no address yet. */
@@ -186,7 +186,7 @@ static __always_inline bool dhcp_request(struct __sk_buff *skb, struct way *w)
 {
 	__u16 ports[2];
 
-	if (w->saddr || w->daddr != 0xffffffff || w->l4 != IPPROTO_UDP || (w->frag & 0x1fff))
+	if (w->daddr != 0xffffffff || w->l4 != IPPROTO_UDP || (w->frag & 0x1fff))
 		return false;
 	if (w->l3_len < w->ihl + sizeof(struct udphdr) ||
 	    bpf_skb_load_bytes(skb, ETH_HLEN + w->ihl, ports, sizeof(ports)))
@@ -194,17 +194,17 @@ static __always_inline bool dhcp_request(struct __sk_buff *skb, struct way *w)
 	return ports[0] == bpf_htons(68) && ports[1] == bpf_htons(67);
 }
 
-/* An address that the port may not use. Its first one is in hand already. */
+/* An address that the port may not use. Its own first one is in hand already. */
 static __always_inline bool ip_spoofed(struct __sk_buff *skb, struct way *w, const struct eb_device *d)
 {
 	__u32 flags = d->port.flags;
 
 	if (!(flags & EB_PORT_SECURITY))
 		return false;
-	if (w->saddr && w->saddr == d->port.first.w[3] && mac_same(&w->src, &d->port.mac))
-		return false;
-	if (!w->saddr)
+	if (!w->saddr) /* nobody's, whatever the prefixes are */
 		return !dhcp_request(skb, w);
+	if (w->saddr == d->port.first.w[3] && mac_same(&w->src, &d->port.mac))
+		return false;
 	return !source_known(w->port, flags, &w->src, w->saddr);
 }
 
@@ -222,7 +222,7 @@ static __always_inline int port_arrives(struct __sk_buff *skb, struct way *w)
 	w->network = d->port.network;
 	if (!(d->port.flags & EB_PORT_UP))
 		return drop(w, DROP_PORT_DOWN);
-	if (!w->proto)
+	if (w->cut)
 		return drop(w, DROP_MALFORMED);
 	if (skb->vlan_present || tagged(w))
 		return drop(w, DROP_VLAN_TAGGED);
@@ -299,7 +299,7 @@ static __always_inline int tunnel_arrives(struct __sk_buff *skb, struct way *w, 
 	if (!s)
 		return drop(w, DROP_TUNNEL_SEGMENT);
 	w->network = s->network;
-	if (!w->proto)
+	if (w->cut)
 		return drop(w, DROP_MALFORMED);
 	if (skb->vlan_present || tagged(w))
 		return drop(w, DROP_VLAN_TAGGED);
@@ -321,7 +321,7 @@ static __always_inline struct eb_flow *remembered(struct __sk_buff *skb, struct 
 	if (w->proto != bpf_htons(ETH_P_IP) || w->reason || skb->vlan_present)
 		return NULL;
 	flow_key(skb, w, from, id);
-	return flow_find(w);
+	return flow_find(skb, w);
 }
 
 SEC("tc")

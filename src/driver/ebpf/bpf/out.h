@@ -21,10 +21,10 @@ struct outer {
 };
 #define OUTER_SIZE (sizeof(struct outer) - 2)
 
-/* The MAC that the VM takes for its gateway: by the destination address, else by the port's first one. */
+/* The MAC that the VM takes for its gateway: by the destination address, else by the port's own. */
 static __noinline int restore_gateway(struct __sk_buff *skb, struct way *w, const struct eb_addr *first)
 {
-	struct eb_subnet_key key = { .prefixlen = EB_SUBNET_BITS + 128 };
+	struct eb_subnet_key key = { .prefixlen = EB_SUBNET_BITS + 128, .family = 4 };
 	struct eb_neighbour *gateway = NULL;
 	struct ethhdr *eth;
 
@@ -99,21 +99,6 @@ static __always_inline long set_tunnel_key(struct __sk_buff *skb, __u32 tunnel, 
 	};
 
 	return bpf_skb_set_tunnel_key(skb, &key, sizeof(key), BPF_F_ZERO_CSUM_TX | BPF_F_DONT_FRAGMENT);
-}
-
-/* Of a header without options whose check is zero. */
-static __always_inline __u16 ip_checksum(const struct iphdr *ip)
-{
-	const __u16 *words = (const void *)ip;
-	__u32 sum = 0;
-	int i;
-
-#pragma unroll
-	for (i = 0; i < 10; i++)
-		sum += words[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
 }
 
 /*

@@ -18,12 +18,13 @@ struct way {
 	__u32 reason;
 	__u32 saddr, daddr; /* IPv4 only */
 	__u32 l3_len; /* of the largest packet that becomes of it: differs from tot_len for GSO */
-	__u32 seg_len; /* L3 length as it goes on the wire: of one segment when GSO */
+	__u32 seg_len; /* behind the Ethernet header as it goes on the wire, a trailer too: of one segment when GSO */
 	struct eb_mac dst, src;
 	__u16 proto; /* ethertype, network order */
 	__u16 frag; /* frag_off, host order */
 	__u8 ihl, ttl, tos, l4;
 	__u8 hops; /* routers passed here */
+	__u8 cut; /* it ends before its Ethernet header does */
 	__u32 mtu; /* the smallest of the networks that it is sent to */
 	__u32 slot; /* where its flow is remembered, plus 1; 0: nowhere */
 	struct eb_flow_key key;
@@ -43,6 +44,13 @@ static __always_inline bool mac_same(const struct eb_mac *a, const struct eb_mac
 	const __u16 *x = (const void *)a, *y = (const void *)b;
 
 	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
+}
+
+static __always_inline bool mac_zero(const struct eb_mac *m)
+{
+	const __u16 *x = (const void *)m;
+
+	return !(x[0] | x[1] | x[2]);
 }
 
 static __always_inline bool mac_group(const struct eb_mac *m)
@@ -133,16 +141,48 @@ static __always_inline int read_ethernet(struct __sk_buff *skb, struct way *w)
 	return 0;
 }
 
+/* Of a header without options: what its check must be, when that is zero; zero when its check is right. */
+static __always_inline __u16 ip_checksum(const struct iphdr *ip)
+{
+	const __u16 *words = (const void *)ip;
+	__u32 sum = 0;
+	int i;
+
+#pragma unroll
+	for (i = 0; i < 10; i++)
+		sum += words[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+/* What a router asks before it routes; not of options. */
+static __always_inline bool header_right(struct __sk_buff *skb)
+{
+	struct iphdr *ip = (void *)(long)skb->data + ETH_HLEN;
+
+	return (void *)(ip + 1) <= (void *)(long)skb->data_end && !ip_checksum(ip);
+}
+
+/* Routers passed, at least one. As Linux does it: 0xffff becomes 0 (RFC 1624). */
+static __always_inline void lower_ttl(struct iphdr *ip, __u32 hops)
+{
+	__u32 sum = ip->check + bpf_htons(hops << 8);
+
+	ip->check = sum + (sum >= 0xffff);
+	ip->ttl -= hops;
+}
+
 /*
- * The L3 length that goes on the wire. For a super-packet that is one segment with its headers;
- * bpf_redirect checks nothing, so it is compared with the network's MTU by us.
+ * The length behind the Ethernet header that goes on the wire. For a super-packet that is one
+ * segment with its headers; bpf_redirect checks nothing, so it is compared with the network's MTU by us.
  */
 static __always_inline __u32 segment_length(struct __sk_buff *skb, struct way *w)
 {
 	__u8 offset;
 
 	if (!skb->gso_size)
-		return w->l3_len;
+		return skb->len - ETH_HLEN;
 	if (w->l4 == IPPROTO_UDP)
 		return w->ihl + sizeof(struct udphdr) + skb->gso_size;
 	if (w->l4 != IPPROTO_TCP || bpf_skb_load_bytes(skb, ETH_HLEN + w->ihl + 12, &offset, 1))

@@ -23,9 +23,9 @@ struct hop {
 };
 
 /* 0/8, 127/8, 169.254/16, multicast, reserved and broadcast. */
-static __always_inline bool routable(__u32 daddr)
+static __always_inline bool routable(__u32 addr)
 {
-	__u32 a = bpf_ntohl(daddr);
+	__u32 a = bpf_ntohl(addr);
 
 	return a >> 24 && a >> 24 != 127 && a >> 16 != 0xa9fe && a >> 28 < 0xe;
 }
@@ -40,10 +40,7 @@ static __noinline int route_error(struct __sk_buff *skb, struct way *w, const st
 
 	if ((void *)(ip + 1) > (void *)(long)skb->data_end)
 		return drop(w, DROP_MALFORMED);
-	__u32 sum = ip->check + bpf_htons(h->hops << 8);
-
-	ip->check = (sum & 0xffff) + (sum >> 16);
-	ip->ttl -= h->hops;
+	lower_ttl(ip, h->hops);
 	return answer_error(skb, w, h->error, what);
 }
 
@@ -64,18 +61,21 @@ static __noinline int route_end(struct __sk_buff *skb, struct way *w, const stru
 	return route_error(skb, w, h, reason, what);
 }
 
-/* The MTU of the network when the packet is beyond it, else 0. */
-static __always_inline __u32 mtu_exceeded(struct way *w, __u32 number)
+/* What is wrong with sending the packet on the network, or DROP_NONE. */
+static __always_inline __u32 check_network(struct way *w, __u32 number, __u32 *what)
 {
 	struct eb_network *n = bpf_map_lookup_elem(&network, &number);
 
+	*what = 0;
 	if (!n)
-		return 0;
-	if (w->seg_len > n->mtu)
-		return n->mtu;
+		return DROP_TUNNEL_SEGMENT;
+	if (w->seg_len > n->mtu) {
+		*what = ICMP_ERROR(3, 4, n->mtu & 0xffff);
+		return DROP_TOO_BIG;
+	}
 	if (w->mtu > n->mtu)
 		w->mtu = n->mtu;
-	return 0;
+	return DROP_NONE;
 }
 
 /* The neighbour's MAC is no station: the next router, the same one's other address, or nobody. As route_one(). */
@@ -107,11 +107,11 @@ static __always_inline int route_on(struct __sk_buff *skb, struct way *w, struct
  */
 static __always_inline int route_one(struct __sk_buff *skb, struct way *w, struct hop *h, struct eb_fdb **row, int *ret)
 {
-	struct eb_route_key key = { .prefixlen = EB_ROUTE_BITS + 128 };
+	struct eb_route_key key = { .prefixlen = EB_ROUTE_BITS + 128, .family = 4 };
 	struct eb_neighbour_key nkey = {};
 	struct eb_neighbour *next = NULL;
 	struct eb_mac_key mkey = {};
-	__u32 reason, what, mtu;
+	__u32 reason, what;
 	struct eb_route *r;
 
 	key.router = h->router;
@@ -128,10 +128,8 @@ static __always_inline int route_one(struct __sk_buff *skb, struct way *w, struc
 		goto end;
 	nkey.network = mkey.network = r->network;
 	h->interface = r->interface;
-	mtu = mtu_exceeded(w, nkey.network);
-	reason = DROP_TOO_BIG;
-	what = ICMP_ERROR(3, 4, mtu & 0xffff);
-	if (mtu)
+	reason = check_network(w, nkey.network, &what);
+	if (reason)
 		goto end;
 	next = bpf_map_lookup_elem(&neighbour, &nkey);
 	reason = DROP_NO_NEIGHBOUR;
@@ -154,13 +152,10 @@ end:
 static __always_inline int rewrite(struct __sk_buff *skb, struct hop *h, const struct eb_mac *src)
 {
 	struct iphdr *ip = (void *)(long)skb->data + ETH_HLEN;
-	__u32 sum;
 
 	if ((void *)(ip + 1) > (void *)(long)skb->data_end)
 		return -1;
-	sum = ip->check + bpf_htons(h->hops << 8);
-	ip->check = (sum & 0xffff) + (sum >> 16);
-	ip->ttl -= h->hops;
+	lower_ttl(ip, h->hops);
 	return write_macs(skb, &h->mac, src);
 }
 
@@ -199,7 +194,9 @@ static __always_inline int route_packet(struct __sk_buff *skb, struct way *w, co
 		return drop(w, DROP_ROUTER_ADDRESS);
 	if (w->ihl != 20)
 		return drop(w, DROP_IP_OPTIONS);
-	if (!routable(w->daddr))
+	if (!header_right(skb))
+		return drop(w, DROP_MALFORMED);
+	if (!routable(w->saddr) || !routable(w->daddr))
 		return drop(w, DROP_NOT_ROUTED);
 again:
 	r = route_one(skb, w, &h, &f, &ret);

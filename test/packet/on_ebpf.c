@@ -105,6 +105,7 @@ static void fill(const struct eb_decision *e, const uint8_t *frame, size_t len, 
 /* What was pushed in front of the frame must be right by itself. */
 static int check_outer(const struct eb_out *out, const uint8_t *frame, size_t len, struct err *err)
 {
+	static const uint8_t outer_tos[] = { 0, 1, 2, 2 }; /* by inner ECN: as the kernel's tunnels (RFC 3168, 9.1.1) */
 	uint32_t sum = 0;
 
 	if (out->how != EB_HOW_HAND)
@@ -118,6 +119,8 @@ static int check_outer(const struct eb_out *out, const uint8_t *frame, size_t le
 		return err_set(err, ERR_INTERNAL, "", "outer lengths");
 	if (!(frame[20] & 0x40) || frame[42] != 0x08)
 		return err_set(err, ERR_INTERNAL, "", "outer DF or VXLAN flags");
+	if (frame[15] != outer_tos[frame[14 + EB_OUTER + 1] & 3])
+		return err_set(err, ERR_INTERNAL, "", "outer ToS");
 	if ((uint32_t)(frame[46] << 16 | frame[47] << 8 | frame[48]) != out->id)
 		return err_set(err, ERR_INTERNAL, "", "outer VNI");
 	return 0;
@@ -150,6 +153,11 @@ static bool same_decision(const struct eb_decision *a, const struct eb_decision 
 	       !memcmp(a->outs, b->outs, sizeof(a->outs));
 }
 
+static bool is_icmp_error(const uint8_t *frame, uint32_t len)
+{
+	return len > 34 && frame[12] == 0x08 && frame[13] == 0x00 && frame[23] == 1 && frame[34] != 0;
+}
+
 /*
  * Again: now the flow is remembered, and must come to the same. With the checksum that some
  * network cards give, which no rewrite may spoil. (A packet that was cut or grown has none any
@@ -158,7 +166,7 @@ static bool same_decision(const struct eb_decision *a, const struct eb_decision 
 static int run_again(struct rig *g, const struct forward_in *in, const struct eb_decision *first,
 		     const uint8_t *first_out, uint32_t first_len, struct err *err)
 {
-	bool resized = first->verdict == VERDICT_ANSWER && first_len != in->len;
+	bool resized = first->verdict == VERDICT_ANSWER && is_icmp_error(first_out, first_len);
 	struct eb_decision decision = { 0 };
 	uint8_t out[MAX_OUT];
 	uint32_t len = sizeof(out);

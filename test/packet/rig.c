@@ -17,6 +17,7 @@
 #include "io/loop.h"
 
 #define BPF_DIR "/sys/fs/bpf"
+#define UNDERLAY_MTU 9000 /* for what plans have */
 #define WAIT_US 10000000 /* for a notification that must come */
 
 int rig_device(struct rig *g, const char *name)
@@ -36,6 +37,13 @@ int rig_device(struct rig *g, const char *name)
 failed:
 	close(fd);
 	return -EIO;
+}
+
+int rig_underlay_mtu(struct rig *g, int mtu)
+{
+	struct ifreq ifr = { .ifr_name = "underlay", .ifr_mtu = mtu };
+
+	return ioctl(g->control, SIOCSIFMTU, &ifr) ? -errno : 0;
 }
 
 /* Everything by one device, so that each peer has a way. */
@@ -135,7 +143,9 @@ int rig_open(struct rig *g, bool trace, struct err *err)
 	g->loop = loop_new();
 	g->control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	g->underlay = rig_device(g, "underlay");
-	r = g->underlay < 0 ? g->underlay : add_default_route(g);
+	r = g->underlay < 0 ? g->underlay : rig_underlay_mtu(g, UNDERLAY_MTU);
+	if (r >= 0)
+		r = add_default_route(g);
 	if (r < 0) {
 		err_errno(err, r, "underlay");
 		goto failed;

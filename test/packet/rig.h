@@ -45,6 +45,8 @@ void rig_driver_close(struct rig *g);
 
 int rig_device(struct rig *g, const char *name); /* a tap, up; its descriptor holds it */
 
+int rig_underlay_mtu(struct rig *g, int mtu);
+
 /* Devices for exactly the ports of the plan; what is there stays. */
 int rig_taps(struct rig *g, const struct plan *p, struct err *err);
 struct rig_tap *rig_tap_of(struct rig *g, uint32_t port);

@@ -118,9 +118,11 @@ static void on_again(void *arg)
 	on_route(arg);
 }
 
+/* Also where no way changes, the packet side asks anew what it asks of devices: their MTU. */
 static void on_reroute(void *arg)
 {
 	ways_refresh(arg);
+	ebpf_changed(arg);
 }
 
 static int find_maps(struct driver *d, struct err *err)

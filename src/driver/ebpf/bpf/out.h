@@ -20,6 +20,7 @@ struct outer {
 	__u16 unused; /* ends on a word; not sent */
 };
 #define OUTER_SIZE (sizeof(struct outer) - 2)
+#define HAND_MAX (65535 - OUTER_SIZE + ETH_HLEN) /* bytes of a frame that the outer header can tell */
 
 /* The MAC that the VM takes for its gateway: by the destination address, else by the port's own. */
 static __noinline int restore_gateway(struct __sk_buff *skb, struct way *w, const struct eb_addr *first)
@@ -101,10 +102,19 @@ static __always_inline long set_tunnel_key(struct __sk_buff *skb, __u32 tunnel, 
 	return bpf_skb_set_tunnel_key(skb, &key, sizeof(key), BPF_F_ZERO_CSUM_TX | BPF_F_DONT_FRAGMENT);
 }
 
+/* The inner packet's ECN, and CE as ECT(0): what the kernel's tunnel devices send, and what they restore from. */
+static __always_inline __u8 outer_tos(__u8 inner)
+{
+	__u8 ecn = inner & 3;
+
+	return ecn == 3 ? 2 : ecn;
+}
+
 /*
  * Pushes the outer header here and hands the packet to the underlay's next hop; the kernel
  * resolves that one and keeps the first packets meanwhile. FIXED_GSO: segments keep their size
- * (the network's MTU leaves room), and UDP super-packets pass.
+ * (the network's MTU leaves room), and UDP super-packets pass. Negative: the packet is as it was, and
+ * not to be sent this way: a VM's own tunnel with offloads is marked as encapsulated already.
  */
 static __noinline int send_by_hand(struct __sk_buff *skb, struct way *w, const struct eb_send *to, __u32 id)
 {
@@ -116,12 +126,12 @@ static __noinline int send_by_hand(struct __sk_buff *skb, struct way *w, const s
 	__u32 len = skb->len;
 
 	if (bpf_skb_load_bytes(skb, 0, &o.inner, sizeof(o.inner)))
-		return drop(w, DROP_ENCAP);
+		return -1;
 	if (bpf_skb_adjust_room(skb, OUTER_SIZE, BPF_ADJ_ROOM_MAC, flags))
-		return drop(w, DROP_ENCAP);
+		return -1;
 	o.ip.version = 4;
 	o.ip.ihl = 5;
-	o.ip.tos = 0;
+	o.ip.tos = outer_tos(w->tos);
 	o.ip.tot_len = bpf_htons(len + OUTER_SIZE - ETH_HLEN);
 	o.ip.frag_off = bpf_htons(0x4000);
 	o.ip.ttl = 64;
@@ -144,17 +154,31 @@ static __noinline int send_by_hand(struct __sk_buff *skb, struct way *w, const s
 static __always_inline int send_to(struct __sk_buff *skb, struct way *w, const struct eb_send *to, __u32 host, __u32 id)
 {
 	__u32 vxlan = to->vxlan;
+	int act = -1;
 
-	/* adjust_room takes IP only */
-	if (by_hand && to->ifindex && w->proto == bpf_htons(ETH_P_IP)) {
+	/* adjust_room takes IP only; and the device has its ways with super-packets that the outer header's length is
+	 * too small for */
+	if (by_hand && to->ifindex && w->proto == bpf_htons(ETH_P_IP) && skb->len <= HAND_MAX)
+		act = send_by_hand(skb, w, to, id);
+	if (act >= 0) {
 		trace_out(EB_HOW_HAND, 0, host, id, to->ifindex);
-		return send_by_hand(skb, w, to, id);
+		return act;
 	}
 	if (set_tunnel_key(skb, to->tunnel, to->source, id))
 		return drop(w, DROP_ENCAP);
 	trace_out(EB_HOW_DEVICE, 0, host, id, vxlan);
 	w->verdict = VERDICT_SEND;
 	return bpf_redirect(vxlan, 0);
+}
+
+/* The largest packet that the way to the peer takes, as the underlay's device says; bpf_redirect does not ask it. */
+static __always_inline __u32 way_mtu(struct __sk_buff *skb, const struct eb_peer *p)
+{
+	__u32 mtu = 0;
+
+	if (!p->ifindex || bpf_check_mtu(skb, p->ifindex, &mtu, 0, 0) < 0 || mtu < OUTER_SIZE)
+		return 0xffffffff;
+	return mtu - OUTER_SIZE;
 }
 
 static __always_inline int send(struct __sk_buff *skb, struct way *w, __u32 host)
@@ -165,12 +189,16 @@ static __always_inline int send(struct __sk_buff *skb, struct way *w, __u32 host
 	struct eb_config *c = bpf_map_lookup_elem(&config, &zero);
 	struct eb_send to = {};
 	struct eb_flow *f;
+	__u32 mtu;
 
 	if (!n)
 		return drop(w, DROP_TUNNEL_SEGMENT);
 	if (!p || !c)
 		return drop(w, DROP_TUNNEL_PEER);
-	if (w->seg_len > n->mtu)
+	mtu = way_mtu(skb, p);
+	if (mtu > n->mtu)
+		mtu = n->mtu;
+	if (w->seg_len > mtu)
 		return drop(w, DROP_TOO_BIG);
 	id = n->id;
 	to.tunnel = p->tunnel;
@@ -178,8 +206,8 @@ static __always_inline int send(struct __sk_buff *skb, struct way *w, __u32 host
 	to.next_hop = p->next_hop;
 	to.source = c->tunnel;
 	to.vxlan = c->vxlan;
-	if (w->mtu > n->mtu)
-		w->mtu = n->mtu;
+	if (w->mtu > mtu)
+		w->mtu = mtu;
 	f = flow_begin(skb, w);
 	if (f) {
 		f->peer = host;

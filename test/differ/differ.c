@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The differential test: what the ebpf programs make of a frame is what the reference makes of it,
+ * byte for byte.
+ *
+ *     differ-test [--seed N] [--rounds N]
+ *
+ * A round is a plan and frames for it, made from one seed; round i of a run has seed N + i. A
+ * difference is printed as a case of the packet suite, with the least of the plan that still
+ * shows it, and what the reference says as what is expected.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "differ.h"
+#include "packet/frame.h"
+#include "packet/packet_driver.h"
+#include "plan/verdict_names.h"
+
+#define ROUNDS 60
+#define FRAMES 80 /* of a round */
+#define DIFFERENCES_MAX 3 /* then it stops */
+#define ENDS_FROM 50 /* rounds that must have come to every end */
+
+struct differ {
+	void *fake, *ebpf;
+	struct plan *plan;
+	uint32_t absent; /* a port whose device is not there, or 0 */
+	unsigned frames, not_given, differences;
+	unsigned verdicts[VERDICT_COUNT], reasons[DROP_COUNT];
+};
+
+/* ------------------------------------------------------------------ comparison */
+
+static int load(struct differ *d, const struct plan *p, struct err *err)
+{
+	int r = packet_on_fake.load(d->fake, p, err);
+
+	if (r >= 0)
+		r = packet_on_ebpf.load(d->ebpf, p, err);
+	if (r >= 0 && d->absent)
+		r = packet_on_fake.device(d->fake, d->absent, false, err);
+	if (r >= 0 && d->absent)
+		r = packet_on_ebpf.device(d->ebpf, d->absent, false, err);
+	return r;
+}
+
+static bool out_in(const struct forward_out *o, const struct forward_result *r)
+{
+	for (size_t i = 0; i < r->n_outs; i++) {
+		const struct forward_out *x = &r->outs[i];
+
+		if (x->port == o->port && x->peer == o->peer && x->type == o->type && x->id == o->id &&
+		    x->len == o->len && !memcmp(x->frame, o->frame, o->len))
+			return true;
+	}
+	return false;
+}
+
+static bool same_result(const struct forward_result *a, const struct forward_result *b)
+{
+	bool same = a->verdict == b->verdict && a->reason == b->reason && a->n_outs == b->n_outs;
+
+	for (size_t i = 0; same && i < a->n_outs; i++)
+		same = out_in(&a->outs[i], b);
+	return same;
+}
+
+static void print_comment(const char *what, const struct forward_result *r)
+{
+	printf("#   %s: %s", what, verdict_counter(r->verdict, r->reason));
+	for (size_t i = 0; i < r->n_outs; i++) {
+		printf(r->outs[i].port ? " port=%u" : " peer=%u", r->outs[i].port ? r->outs[i].port : r->outs[i].peer);
+		printf(",%zu bytes,", r->outs[i].len);
+		for (size_t n = 0; n < r->outs[i].len && n < FRAME_BYTES; n++)
+			printf("%02x", r->outs[i].frame[n]);
+	}
+	printf("\n");
+}
+
+enum outcome { SAME, DIFFERENT, NOT_GIVEN };
+
+/* One frame through both. With `say`, what is different goes to standard output. */
+static enum outcome compare(struct differ *d, const struct forward_in *in, bool say, struct forward_result *ret_wanted)
+{
+	struct forward_result got = { 0 };
+	enum outcome what = NOT_GIVEN;
+	struct err err = { 0 };
+	int r;
+
+	packet_on_fake.run(d->fake, in, ret_wanted, &err);
+	r = packet_on_ebpf.run(d->ebpf, in, &got, &err);
+	if (r >= 0)
+		what = same_result(ret_wanted, &got) ? SAME : DIFFERENT;
+	else if (r != -ENOTSUP)
+		what = DIFFERENT;
+	if (say && what == DIFFERENT) {
+		print_comment("the reference", ret_wanted);
+		if (r < 0)
+			printf("#   ebpf: %s\n", err.text);
+		else
+			print_comment("ebpf", &got);
+	}
+	forward_result_fini(&got);
+	return what;
+}
+
+/* ------------------------------------------------------------------ a difference, as a case */
+
+static bool differs_with(struct differ *d, const struct plan *p, const struct forward_in *in)
+{
+	struct forward_result wanted = { 0 };
+	struct err err = { 0 };
+	bool differs;
+
+	if (load(d, p, &err) < 0)
+		return false;
+	differs = compare(d, in, false, &wanted) == DIFFERENT;
+	forward_result_fini(&wanted);
+	return differs;
+}
+
+/* Takes away what the difference does not need, a record at a time. */
+static struct plan *least_plan(struct differ *d, const struct forward_in *in)
+{
+	struct plan *least = plan_copy(d->plan);
+
+	for (int table = PLAN_N_TABLES - 1; table >= 0; table--) {
+		struct records all = records_of(d->plan, (enum plan_table)table);
+
+		for (size_t i = 0; i < all.n; i++) {
+			if (table == PLAN_PORT && all.items[i]->port.key.port == d->absent)
+				continue;
+			plan_del(least, all.items[i]);
+			if (!differs_with(d, least, in))
+				plan_set(least, all.items[i]);
+		}
+		records_fini(&all);
+	}
+	return least;
+}
+
+static void print_frame(const uint8_t *frame, size_t len)
+{
+	printf("#     hex ");
+	for (size_t i = 0; i < len && i < FRAME_BYTES; i++)
+		printf("%02x", frame[i]);
+	printf("\n#     pad %zu\n", len);
+}
+
+static void print_expected(const struct forward_result *r)
+{
+	printf("#   %s", verdict_name(r->verdict));
+	if (r->verdict == VERDICT_DROP)
+		printf(" %s", drop_reason_name(r->reason));
+	for (size_t i = 0; i < r->n_outs && r->verdict != VERDICT_ANSWER; i++) {
+		if (r->outs[i].port)
+			printf(" port=%u", r->outs[i].port);
+		else
+			printf(" peer=%u,vni=%u", r->outs[i].peer, r->outs[i].id);
+	}
+	printf("\n");
+	if (r->n_outs)
+		print_frame(r->outs[0].frame, r->outs[0].len);
+}
+
+static void print_case(struct differ *d, uint64_t seed, const struct forward_in *in)
+{
+	struct plan *least = least_plan(d, in);
+	struct forward_result wanted = { 0 };
+	_cleanup_(utstring_freep) UT_string *text = NULL;
+	char tunnel[IP_TEXT_SIZE], *line, *rest;
+	struct err err = { 0 };
+
+	utstring_new(text);
+	plan_format(least, text);
+	printf("#   plan\n");
+	for (rest = utstring_body(text); (line = strtok_r(rest, "\n", &rest));)
+		printf("#     %s\n", line);
+	printf("#   test the drivers differ (seed %" PRIu64 ")\n", seed);
+	if (d->absent)
+		printf("#   absent port=%u\n", d->absent);
+	if (in->port)
+		printf("#   in port=%u\n", in->port);
+	else
+		printf("#   in peer=%s vni=%u\n", ip_format(&in->tunnel, tunnel), in->id);
+	print_frame(in->frame, in->len);
+	if (load(d, least, &err) < 0)
+		printf("# %s\n", err.text);
+	compare(d, in, false, &wanted);
+	print_expected(&wanted);
+	forward_result_fini(&wanted);
+	plan_free(least);
+}
+
+/* ------------------------------------------------------------------ rounds */
+
+static void choose_absent(struct differ *d, struct rng *r)
+{
+	struct records ports = records_of(d->plan, PLAN_PORT);
+
+	d->absent = ports.n && rng_chance(r, 10) ? records_pick(&ports, r)->port.key.port : 0;
+	records_fini(&ports);
+}
+
+static void one_frame(struct differ *d, struct rng *r, uint64_t seed)
+{
+	struct forward_result wanted = { 0 };
+	struct differ_frame f;
+	enum outcome what;
+	struct err err = { 0 };
+
+	differ_frame(d->plan, r, &f);
+	if (d->absent && f.in.port == d->absent)
+		return; /* nothing comes from there */
+	what = compare(d, &f.in, true, &wanted);
+	d->frames++;
+	d->not_given += what == NOT_GIVEN;
+	d->verdicts[wanted.verdict]++;
+	d->reasons[wanted.reason]++;
+	forward_result_fini(&wanted);
+	if (what != DIFFERENT)
+		return;
+	d->differences++;
+	printf("# differ-test --seed %" PRIu64 " --rounds 1:\n", seed);
+	print_case(d, seed, &f.in);
+	if (load(d, d->plan, &err) < 0)
+		printf("# %s\n", err.text);
+}
+
+static void one_round(struct differ *d, uint64_t seed)
+{
+	struct rng r = { .state = seed * 0x2545f4914f6cdd1d };
+	struct err err = { 0 };
+
+	d->plan = differ_plan(&r);
+	choose_absent(d, &r);
+	if (load(d, d->plan, &err) < 0) {
+		printf("# seed %" PRIu64 ": %s\n", seed, err.text);
+		d->differences++;
+	} else {
+		for (int i = 0; i < FRAMES && d->differences < DIFFERENCES_MAX; i++)
+			one_frame(d, &r, seed);
+	}
+	d->plan = plan_free(d->plan);
+}
+
+/* What no frame here can come to: not in plans, or not in test runs. */
+static bool is_out_of_reach(enum drop_reason reason)
+{
+	return reason == DROP_NONE || reason == DROP_ENCAP || reason == DROP_REDIRECT || reason == DROP_RATE;
+}
+
+/* Frames that all end alike would show little. */
+static unsigned missed_ends(const struct differ *d)
+{
+	unsigned n = 0;
+
+	for (int v = 0; v <= VERDICT_ANSWER; v++) {
+		printf("# %7u %s\n", d->verdicts[v], verdict_name(v));
+		n += !d->verdicts[v];
+	}
+	for (int reason = 0; reason < DROP_COUNT; reason++) {
+		if (is_out_of_reach(reason))
+			continue;
+		printf("# %7u drop %s\n", d->reasons[reason], drop_reason_name(reason));
+		n += !d->reasons[reason];
+	}
+	return n;
+}
+
+int main(int argc, char **argv)
+{
+	struct differ d = { 0 };
+	struct err err = { 0 };
+	uint64_t seed = 1;
+	unsigned rounds = ROUNDS, done = 0, missed;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (int i = 1; i + 1 < argc; i += 2) {
+		if (strcmp(argv[i], "--seed") == 0)
+			seed = strtoull(argv[i + 1], NULL, 10);
+		else if (strcmp(argv[i], "--rounds") == 0)
+			rounds = (unsigned)strtoul(argv[i + 1], NULL, 10);
+	}
+	if (packet_on_fake.open(&d.fake, &err) < 0 || packet_on_ebpf.open(&d.ebpf, &err) < 0) {
+		fprintf(stderr, "%s\n", err.text);
+		return 2;
+	}
+	for (; done < rounds && d.differences < DIFFERENCES_MAX; done++)
+		one_round(&d, seed + done);
+	packet_on_ebpf.close(d.ebpf);
+	packet_on_fake.close(d.fake);
+	printf("%s 1 - %u rounds from seed %" PRIu64 ", %u frames, %u could not be given: %u differences\n",
+	       d.differences ? "not ok" : "ok", done, seed, d.frames, d.not_given, d.differences);
+	missed = missed_ends(&d);
+	printf("%s 2 - every end is come to%s\n1..2\n", done >= ENDS_FROM && missed ? "not ok" : "ok",
+	       done >= ENDS_FROM ? "" : " # SKIP too few rounds");
+	return d.differences || (done >= ENDS_FROM && missed) || !done;
+}

@@ -15,6 +15,8 @@ static const struct extension {
 	{ "agent", "agent", "The agent management extension." },
 	{ "binding", "Port Binding", "Expose port bindings of a virtual port to external application" },
 	{ "dvr", "Distributed Virtual Router", "Enables configuration of Distributed Virtual Routers." },
+	{ "empty-string-filtering", "Empty String Filtering Extension",
+	  "Allow filtering by attributes with empty string value" },
 	{ "filter-validation", "Filter parameters validation", "Provides validation on filter parameters." },
 	{ "net-mtu", "Network MTU", "Provides MTU attribute for a network resource." },
 	{ "net-mtu-writable", "Network MTU (writable)", "Provides a writable MTU attribute for a network resource." },

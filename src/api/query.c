@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -73,26 +74,33 @@ static int parse_sort(const struct resource *resource, const struct url *url, st
 	return 0;
 }
 
-/* fixed_ips=ip_address=10.0.0.1 */
-static int parse_fixed_ip(struct service_query *q, const char *value, struct err *err)
+/* fixed_ips=ip_address=10.0.0.1: the member by which is filtered; *value becomes what it has to be. */
+static const struct field *find_member(const struct field *list, const char **value)
 {
-	static const char ip[] = "ip_address=", subnet[] = "subnet_id=";
-	const char **to = NULL;
+	for (const struct field *f = list->fields; f->name; f++) {
+		size_t n = strlen(f->name);
 
-	if (strncmp(value, ip, strlen(ip)) == 0) {
-		to = &q->fixed_ip;
-		value += strlen(ip);
-	} else if (strncmp(value, subnet, strlen(subnet)) == 0) {
-		to = &q->fixed_subnet;
-		value += strlen(subnet);
+		if (strncmp(*value, f->name, n) == 0 && (*value)[n] == '=') {
+			*value += n + 1;
+			return f;
+		}
 	}
-	if (!to)
-		return bad(err, value,
-			   "is invalid for filtering by fixed_ips: 'ip_address=' or 'subnet_id=' is wanted");
-	if (*to)
-		return bad(err, value, "is one too many for filtering by fixed_ips");
-	*to = value;
-	return 0;
+	return NULL;
+}
+
+/* Not an attribute, but by what was changed at that time or later: the table knows it by this name. */
+static const struct field changed_since = { .name = "changed_since", .type = FIELD_STRING };
+
+static int check_changed_since(const char *value, struct err *err)
+{
+	struct tm tm;
+	const char *end = strptime(value, "%Y-%m-%dT%H:%M:%SZ", &tm);
+
+	if (end && !*end)
+		return 0;
+	return err_set(err, ERR_BAD_REQUEST, "InvalidInput",
+		       "Invalid input for operation: The input changed_since must be in the following format: "
+		       "YYYY-MM-DDTHH:MM:SSZ.");
 }
 
 /* What is the same in all objects is not asked of the service. */
@@ -120,14 +128,20 @@ static bool is_control(const char *name)
 static int parse_filter(const struct resource *resource, const struct url_arg *arg, struct query *q, struct err *err)
 {
 	const struct field *f = resource_field(resource, arg->name);
+	const char *text = arg->value;
 	_cleanup_(freep) char *value = NULL;
-	int r;
+	int r = 0;
 
-	if (f && f->fields && strcmp(f->name, "fixed_ips") == 0)
-		return parse_fixed_ip(&q->q, arg->value, err);
-	if (!f || !(f->flags & FIELD_FILTER))
+	if (strcmp(arg->name, changed_since.name) == 0 && resource_field(resource, "updated_at")) {
+		f = &changed_since;
+		r = check_changed_since(text, err);
+	} else if (!f || !(f->flags & FIELD_FILTER)) {
 		return bad(err, arg->name, "is invalid attribute for filtering");
-	r = resource_filter_value(f, arg->value, &value, err);
+	} else if (f->fields && !(f = find_member(f, &text))) {
+		return bad(err, text, "is invalid for filtering: MEMBER=VALUE is wanted");
+	}
+	if (r >= 0)
+		r = resource_filter_value(f, text, &value, err);
 	if (r < 0)
 		return r;
 	q->filters[q->q.n_filters++] = (struct service_filter) { f, take(&value) };

@@ -34,6 +34,7 @@ struct listing {
 	struct jw w;
 	const struct query *query;
 	char first[64], last[64];
+	uint32_t n;
 };
 
 static void add_item(const char *json, size_t len, const char *id, void *arg)
@@ -43,6 +44,7 @@ static void add_item(const char *json, size_t len, const char *id, void *arg)
 	if (!*l->first)
 		strncpy(l->first, id, sizeof(l->first) - 1);
 	strncpy(l->last, id, sizeof(l->last) - 1);
+	l->n++;
 	write_members(&l->w, json, len, l->query);
 }
 
@@ -75,27 +77,34 @@ static void write_link(const struct call *c, struct jw *w, const char *rel, cons
 		append_encoded(href, a->value);
 		utstring_bincpy(href, "&", 1);
 	}
-	utstring_printf(href, "marker=%s%s", marker, reverse ? "&page_reverse=True" : "");
+	if (*marker)
+		utstring_printf(href, "marker=%s%s", marker, reverse ? "&" : "");
+	if (reverse)
+		utstring_printf(href, "page_reverse=True");
 	jw_object(w);
 	jw_kv_string(w, "rel", rel);
 	jw_kv_string(w, "href", utstring_body(href));
 	jw_end_object(w);
 }
 
-/* Where a page is not all, it says where the pages beside it are. */
-static void write_links(const struct call *c, struct listing *l, const struct resource *resource, bool more)
+/*
+ * A page says where the pages beside it are. As in Neutron, a full one does not look whether there is more: the page
+ * after the last may be empty, and the way back from there has no marker.
+ */
+static void write_links(const struct call *c, struct listing *l, const struct resource *resource)
 {
 	const struct service_query *q = &l->query->q;
+	bool full = l->n >= q->limit;
 	char key[64];
 
-	if (q->limit == 0 || !*l->first)
+	if (q->limit == 0)
 		return;
 	snprintf(key, sizeof(key), "%s_links", resource->collection);
 	jw_key(&l->w, key);
 	jw_array(&l->w);
-	if (q->page_reverse ? q->marker != NULL : more)
+	if (full || q->page_reverse)
 		write_link(c, &l->w, "next", l->last);
-	if (q->page_reverse ? more : q->marker != NULL)
+	if (full || !q->page_reverse)
 		write_link(c, &l->w, "previous", l->first);
 	jw_end_array(&l->w);
 }
@@ -107,7 +116,6 @@ void read_list(struct call *c, const struct resource *resource)
 	struct err err = { 0 };
 	struct query query = { 0 };
 	struct listing l = { .query = &query };
-	bool more = false;
 	int r = query_parse(resource, &c->url, &query, &err);
 
 	if (r < 0) {
@@ -121,11 +129,11 @@ void read_list(struct call *c, const struct resource *resource)
 	jw_array(&l.w);
 	if (!query.nothing) {
 		reader = api_get_reader(c->api);
-		r = service_list(reader, &c->caller, resource, &query.q, add_item, &l, &more, &err);
+		r = service_list(reader, &c->caller, resource, &query.q, add_item, &l, &err);
 		api_put_reader(c->api, reader);
 	}
 	jw_end_array(&l.w);
-	write_links(c, &l, resource, more);
+	write_links(c, &l, resource);
 	jw_end_object(&l.w);
 	query_clear(&query);
 	if (r < 0)

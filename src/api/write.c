@@ -90,12 +90,17 @@ static void submit(struct call *c, enum service_op op, const struct resource *re
 	service_submit(api_service(c->api), sc);
 }
 
-/* A page in a browser can send forms and plain text to where it may not read, but not this type. */
+/*
+ * A body is JSON whatever it is said to be, as in Neutron: clients leave the type out. But a page in a browser, which
+ * always says whence it comes, can send any type but this one to where it may not read.
+ */
 static int check_content_type(const struct call *c, struct err *err)
 {
 	static const char json[] = "application/json";
 	const char *type = http_header(c->http, "Content-Type");
 
+	if (!http_header(c->http, "Origin"))
+		return 0;
 	if (type && strncasecmp(type, json, strlen(json)) == 0 && strchr("; \t", type[strlen(json)]))
 		return 0;
 	return err_set(err, ERR_BAD_REQUEST, "HTTPBadRequest", "The request's Content-Type must be application/json.");

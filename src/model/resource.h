@@ -47,6 +47,7 @@ enum field_flags {
 	/* Known to clients, but only its default is served so far: another value is a 501. It is checked and left out
 	 * of the attributes; replies show the default. */
 	FIELD_FIXED = 1 << 8,
+	FIELD_DISTINCT = 1 << 9, /* FIELD_LIST: no element twice */
 };
 
 struct field {

@@ -15,8 +15,8 @@ static const struct field fields[] = {
 	{ "admin_state_up", FIELD_BOOL, RW | FS, "true" },
 	{ "shared", FIELD_BOOL, RW | FIELD_ADMIN | FS, "false" },
 	{ "subnets", FIELD_LIST, 0, .item = FIELD_UUID },
-	/* Without a value: what the segment can carry. The type's limit is the service's to check. */
-	{ "mtu", FIELD_INT, RW | FS, NULL, 68, 65535 },
+	/* Without a value, or 0: what the segment can carry. The limits are the service's to check. */
+	{ "mtu", FIELD_INT, RW | FS, NULL, 0, 65535 },
 	{ "provider:network_type", FIELD_STRING, FIELD_POST | FIELD_NULLABLE | FIELD_ADMIN | FIELD_FILTER, NULL, 1, 32,
 	  .null_is = "" },
 	{ "provider:physical_network", FIELD_STRING, FIELD_POST | FIELD_NULLABLE | FIELD_ADMIN | FIELD_FILTER, NULL, 1,

@@ -22,7 +22,7 @@ static const struct field fields[] = {
 	{ "network_id", FIELD_UUID, FIELD_POST | FIELD_REQUIRED | FS },
 	{ "mac_address", FIELD_MAC, RW | FS },
 	/* Absent: one IPv4 address of the network, if it has such a subnet. []: none. Filtered by fixed_ips=... */
-	{ "fixed_ips", FIELD_LIST, RW, NULL, 0, 5, .fields = fixed_ip },
+	{ "fixed_ips", FIELD_LIST, RW | FIELD_FILTER, NULL, 0, 5, .fields = fixed_ip },
 	{ "admin_state_up", FIELD_BOOL, RW | FS, "true" },
 	{ "status", FIELD_STRING, FS },
 	{ "device_id", FIELD_STRING, RW | FS, "\"\"", 0, 255 },

@@ -314,6 +314,15 @@ static int check_dict(const struct field *f, const json_t *value, json_t **ret, 
 	return 0;
 }
 
+static bool has_element(const json_t *list, const json_t *element)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v) if (json_equal(v, element)) return true;
+	return false;
+}
+
 static int check_list(const struct field *f, const json_t *value, json_t **ret, struct err *err)
 {
 	struct field item = { .name = f->name, .type = f->item, .max = f->fields ? 0 : 255, .fields = f->fields };
@@ -340,6 +349,10 @@ static int check_list(const struct field *f, const json_t *value, json_t **ret, 
 
 		if (r < 0)
 			return inside(f->name, "", r, err);
+		if (f->flags & FIELD_DISTINCT && has_element(out, checked)) {
+			json_decref(checked);
+			return invalid(f->name, v, "is there twice", err);
+		}
 		json_array_append_new(out, checked);
 	}
 	*ret = take(&out);

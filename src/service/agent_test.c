@@ -27,10 +27,9 @@ static void list_agents(struct testing *t, char ret[2][UUID_TEXT_SIZE])
 {
 	struct caller admin = { .admin = true };
 	struct service_query q = { 0 };
-	bool more;
 
 	ret[0][0] = ret[1][0] = '\0';
-	assert_int_equal(service_list(t->reader, &admin, &resource_agent, &q, count_agents, ret, &more, &t->err), 0);
+	assert_int_equal(service_list(t->reader, &admin, &resource_agent, &q, count_agents, ret, &t->err), 0);
 }
 
 static bool is_alive(struct testing *t)
@@ -40,9 +39,8 @@ static bool is_alive(struct testing *t)
 	struct service_query q = { .filters = &filter, .n_filters = 1 };
 	struct caller admin = { .admin = true };
 	char ids[2][UUID_TEXT_SIZE] = { "", "" };
-	bool more;
 
-	assert_int_equal(service_list(t->reader, &admin, &resource_agent, &q, count_agents, ids, &more, &t->err), 0);
+	assert_int_equal(service_list(t->reader, &admin, &resource_agent, &q, count_agents, ids, &t->err), 0);
 	return ids[0][0];
 }
 

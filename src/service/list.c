@@ -109,13 +109,9 @@ static int add_filters(struct list *l, struct err *err)
 	const struct service_query *q = l->query;
 	int r = 0;
 
-	l->values = xcalloc(q->n_filters + 2, sizeof(*l->values));
+	l->values = xcalloc(q->n_filters + 1, sizeof(*l->values));
 	for (size_t i = 0; i < q->n_filters && r == 0; i++)
 		r = add_filter(l, &q->filters[i], err);
-	if (r == 0 && q->fixed_ip)
-		r = add_value(l, table_field(l->kind->table, "ip_address"), xstrdup(q->fixed_ip), err);
-	if (r == 0 && q->fixed_subnet)
-		r = add_value(l, table_field(l->kind->table, "subnet_id"), xstrdup(q->fixed_subnet), err);
 	return r;
 }
 
@@ -139,7 +135,7 @@ static int add_page(struct list *l, struct err *err)
 	_cleanup_(freep) void *row = xmalloc(l->kind->table->size);
 	int r;
 
-	l->q.limit = l->query->limit ? (uint64_t)l->query->limit + 1 : 0;
+	l->q.limit = l->query->limit;
 	l->q.reverse = l->query->page_reverse;
 	if (!l->query->marker)
 		return 0;
@@ -170,11 +166,10 @@ static int take_row(const void *row, void *arg, struct err *err)
 	return 0;
 }
 
-static void give(const struct list *l, size_t n, void (*fn)(const char *json, size_t len, const char *id, void *arg),
-		 void *arg)
+static void give(const struct list *l, void (*fn)(const char *json, size_t len, const char *id, void *arg), void *arg)
 {
-	for (size_t i = 0; i < n; i++) {
-		const struct item *item = &l->items[l->q.reverse ? n - 1 - i : i];
+	for (size_t i = 0; i < l->n_items; i++) {
+		const struct item *item = &l->items[l->q.reverse ? l->n_items - 1 - i : i];
 
 		fn(utstring_body(l->text) + item->offset, item->len, item->id, arg);
 	}
@@ -182,7 +177,7 @@ static void give(const struct list *l, size_t n, void (*fn)(const char *json, si
 
 int service_list(struct service_reader *reader, const struct caller *caller, const struct resource *resource,
 		 const struct service_query *query, void (*fn)(const char *json, size_t len, const char *id, void *arg),
-		 void *arg, bool *ret_more, struct err *err)
+		 void *arg, struct err *err)
 {
 	_cleanup_(list_fini) struct list l = { .reader = reader, .caller = caller, .query = query };
 	int r;
@@ -200,7 +195,6 @@ int service_list(struct service_reader *reader, const struct caller *caller, con
 	if (r < 0)
 		return r;
 	/* Given out after the view has ended: a slow taker must not hold it. */
-	*ret_more = query->limit && l.n_items > query->limit;
-	give(&l, *ret_more ? query->limit : l.n_items, fn, arg);
+	give(&l, fn, arg);
 	return 0;
 }

@@ -13,6 +13,8 @@
 #include "store/networks.h"
 #include "store/subnets.h"
 
+#define MTU_MIN 68 /* RFC 791 */
+
 /* What a type of network can carry. A new type is a new row. */
 static const struct segment_type {
 	const char *name;
@@ -155,9 +157,11 @@ static int check_mtu(struct tx *tx, struct network_row *n, struct err *err)
 
 	if (n->mtu == 0)
 		n->mtu = max;
+	if (n->mtu < MTU_MIN)
+		return invalid(err, "mtu: the least that IPv4 allows is 68.");
 	if (n->mtu <= max)
 		return 0;
-	snprintf(text, sizeof(text), "Requested MTU is too big, maximum is %u.", max);
+	snprintf(text, sizeof(text), "mtu: Requested MTU is too big, maximum is %u.", max);
 	return invalid(err, text);
 }
 

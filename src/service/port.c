@@ -243,7 +243,7 @@ int port_make_interface(struct tx *tx, const struct uuid *router, const char *pr
 }
 
 /* What may not be changed, depending on what the port is. */
-static int check_update(const struct port_row *old, const struct port_row *p, const json_t *attrs, struct err *err)
+static int check_update(const struct port_row *old, const struct port_row *p, struct err *err)
 {
 	char id[UUID_TEXT_SIZE], mac[MAC_TEXT_SIZE];
 
@@ -261,9 +261,6 @@ static int check_update(const struct port_row *old, const struct port_row *p, co
 	}
 	if (!old->router)
 		return 0;
-	if (json_object_get(attrs, "fixed_ips"))
-		return err_set(err, ERR_BAD_REQUEST, "IPAddressChangeNotAllowed",
-			       "IP address on port %s cannot be changed: it is a router interface.", id);
 	if (p->host || p->next || strcmp(old->device_id, p->device_id) != 0 ||
 	    strcmp(old->device_owner, p->device_owner) != 0)
 		return err_set(err, ERR_BAD_REQUEST, "BadRequest",
@@ -298,7 +295,7 @@ static int update(struct tx *tx, void *row, const json_t *attrs, struct err *err
 	base_change(tx, attrs, &p->base);
 	read_attributes(attrs, p);
 	if ((r = read_mac(tx, attrs, &p->mac, err)) < 0 || (r = read_binding(tx, attrs, p, err)) < 0 ||
-	    (r = check_update(&old, p, attrs, err)) < 0)
+	    (r = check_update(&old, p, err)) < 0)
 		return r;
 	moves = ips || !same_binding(&old, p);
 	if (old.host != p->host)

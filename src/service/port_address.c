@@ -217,10 +217,22 @@ static void keep(struct wishes *wishes, const struct port_address *now, size_t n
 	}
 }
 
+static bool changes(const struct wishes *wishes, const bool *kept, size_t n)
+{
+	for (size_t i = 0; i < wishes->n; i++)
+		if (!wishes->v[i].kept)
+			return true;
+	for (size_t i = 0; i < n; i++)
+		if (!kept[i])
+			return true;
+	return false;
+}
+
 int port_address_change(struct tx *tx, const struct port_row *p, const json_t *ips, struct err *err)
 {
 	struct port_address now[PORT_MAX_ADDRESSES];
 	bool kept[PORT_MAX_ADDRESSES] = { false };
+	char id[UUID_TEXT_SIZE];
 	struct wishes wishes;
 	int n, r;
 
@@ -229,6 +241,10 @@ int port_address_change(struct tx *tx, const struct port_row *p, const json_t *i
 	if ((r = read_wishes(tx, p, ips, &wishes, err)) < 0)
 		return r;
 	keep(&wishes, now, (size_t)n, kept);
+	if (p->router && changes(&wishes, kept, (size_t)n))
+		return err_set(err, ERR_BAD_REQUEST, "IPAddressChangeNotAllowed",
+			       "IP updates for port %s are not allowed: it is a router interface.",
+			       uuid_format(&p->base.id, id));
 	for (int i = 0; i < n; i++) {
 		if (!kept[i] && (r = subnets_release(tx->db, now[i].subnet, &now[i].ip, err)) < 0)
 			return r;

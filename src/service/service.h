@@ -107,15 +107,12 @@ struct service_query {
 	uint32_t limit; /* 0: none */
 	const char *marker; /* id of the last one of the page before, or NULL */
 	bool page_reverse;
-	/* fixed_ips=ip_address=..., fixed_ips=subnet_id=...: any of, or NULL */
-	const char *fixed_ip;
-	const char *fixed_subnet;
 };
 
-/* Calls fn with each object's JSON, in order; *ret_more tells whether there are further ones after the page. */
+/* Calls fn with each object's JSON, in order. */
 int service_list(struct service_reader *r, const struct caller *caller, const struct resource *resource,
 		 const struct service_query *query, void (*fn)(const char *json, size_t len, const char *id, void *arg),
-		 void *arg, bool *ret_more, struct err *err);
+		 void *arg, struct err *err);
 
 /* ---- hosts and what they are sent: used by the server's wiring of the watch hub ---- */
 

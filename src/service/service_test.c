@@ -167,16 +167,14 @@ static void collect(const char *json, size_t len, const char *id, void *arg)
 	json_decref(item);
 }
 
-static void expect_list(struct testing *t, const struct service_query *q, bool more, const char *names)
+static void expect_list(struct testing *t, const struct service_query *q, const char *names)
 {
 	_cleanup_(utstring_freep) UT_string *found = NULL;
 	struct caller admin = { .admin = true };
-	bool ret_more;
 
 	utstring_new(found);
-	assert_int_equal(service_list(t->reader, &admin, &resource_network, q, collect, found, &ret_more, &t->err), 0);
+	assert_int_equal(service_list(t->reader, &admin, &resource_network, q, collect, found, &t->err), 0);
 	assert_string_equal(utstring_body(found), names);
-	assert_int_equal(ret_more, more);
 }
 
 static void lists_filter_sort_and_page(void **state)
@@ -191,7 +189,6 @@ static void lists_filter_sort_and_page(void **state)
 	_cleanup_(utstring_freep) UT_string *found = NULL;
 	char ids[4][UUID_TEXT_SIZE];
 	struct testing t;
-	bool more;
 
 	(void)state;
 	testing_open(&t, NULL);
@@ -200,24 +197,24 @@ static void lists_filter_sort_and_page(void **state)
 			     testing_attrs("{'name':'%s','admin_state_up':%s,'shared':%s}", names[i],
 					   i == 3 ? "false" : "true", i == 2 ? "true" : "false"),
 			     ids[i]);
-	expect_list(&t, &q, false, "b a c a ");
+	expect_list(&t, &q, "b a c a ");
 	q = (struct service_query) { .filters = filters, .n_filters = 3 };
-	expect_list(&t, &q, false, "b a ");
+	expect_list(&t, &q, "b a ");
 	filters[0] = (struct service_filter) { external, "true" };
 	q = (struct service_query) { .filters = filters, .n_filters = 1 };
-	expect_list(&t, &q, false, "");
+	expect_list(&t, &q, "");
 	q = (struct service_query) { .sort = { name }, .limit = 2 };
-	expect_list(&t, &q, true, "a a ");
+	expect_list(&t, &q, "a a ");
 	q.marker = ids[3]; /* the second "a" */
-	expect_list(&t, &q, false, "b c ");
+	expect_list(&t, &q, "b c ");
 	q.page_reverse = true;
-	expect_list(&t, &q, false, "a ");
+	expect_list(&t, &q, "a ");
 	q = (struct service_query) { .sort = { name }, .descending = { true }, .limit = 3, .marker = ids[2] };
-	expect_list(&t, &q, false, "b a a ");
+	expect_list(&t, &q, "b a a ");
 	/* Another project sees what is shared, and nothing of the provider's. */
 	utstring_new(found);
 	q = (struct service_query) { 0 };
-	assert_int_equal(service_list(t.reader, &stranger, &resource_network, &q, collect, found, &more, &t.err), 0);
+	assert_int_equal(service_list(t.reader, &stranger, &resource_network, &q, collect, found, &t.err), 0);
 	assert_string_equal(utstring_body(found), "c ");
 	testing_close(&t);
 }

@@ -210,8 +210,49 @@ static int read_cidr(const json_t *attrs, struct subnet_row *s, struct err *err)
 	return 0;
 }
 
+static int check_family(const struct subnet_row *s, const char *name, const json_t *value, struct err *err)
+{
+	const char *text = json_string_value(value);
+	char what[96];
+	struct prefix p;
+
+	/* An address is a prefix as well. */
+	if (text && prefix_parse(text, &p) == 0 && ip_version(&p.addr) == s->ip_version)
+		return 0;
+	snprintf(what, sizeof(what), "%s '%.60s'", name, text ? text : "");
+	return invalid(err, "%s does not match the ip_version '%s'.", what, s->ip_version == 4 ? "4" : "6");
+}
+
+static int check_families(const struct subnet_row *s, const json_t *attrs, struct err *err)
+{
+	const json_t *item;
+	size_t i;
+	int r;
+
+	json_array_foreach(json_object_get(attrs, "dns_nameservers"), i,
+			   item) if ((r = check_family(s, "dns_nameservers", item, err)) < 0) return r;
+	json_array_foreach(json_object_get(attrs, "host_routes"), i,
+			   item) if ((r = check_family(s, "host_routes: destination",
+						       json_object_get(item, "destination"), err)) < 0 ||
+				     (r = check_family(s, "host_routes: nexthop", json_object_get(item, "nexthop"),
+						       err)) < 0) return r;
+	return 0;
+}
+
+/* DHCP has to have an address of its own to give others. */
+static int read_dhcp(const json_t *attrs, struct subnet_row *s, bool was, struct err *err)
+{
+	attr_bool(attrs, "enable_dhcp", &s->enable_dhcp);
+	if (s->enable_dhcp && !was && s->cidr.len > 126)
+		return invalid(err,
+			       "Subnet has a prefix length that is incompatible with DHCP service enabled "
+			       "(enable_dhcp).%s%s",
+			       "", "");
+	return 0;
+}
+
 /* What can be changed too. */
-static int read_rest(const json_t *attrs, struct subnet_row *s, struct err *err)
+static int read_rest(const json_t *attrs, struct subnet_row *s, bool had_dhcp, struct err *err)
 {
 	const json_t *gateway = json_object_get(attrs, "gateway_ip");
 	int r;
@@ -220,10 +261,17 @@ static int read_rest(const json_t *attrs, struct subnet_row *s, struct err *err)
 		memset(&s->gateway, 0, sizeof(s->gateway));
 	else if (gateway && (!json_is_string(gateway) || ip_parse(json_string_value(gateway), &s->gateway) < 0))
 		return invalid(err, "gateway_ip is not valid.%s%s", "", "");
-	attr_bool(attrs, "enable_dhcp", &s->enable_dhcp);
-	if ((r = attr_json(attrs, "dns_nameservers", s->dns_nameservers, sizeof(s->dns_nameservers), err)) < 0)
+	if ((r = read_dhcp(attrs, s, had_dhcp, err)) < 0 || (r = check_families(s, attrs, err)) < 0 ||
+	    (r = attr_json(attrs, "dns_nameservers", s->dns_nameservers, sizeof(s->dns_nameservers), err)) < 0)
 		return r;
 	return attr_json(attrs, "host_routes", s->host_routes, sizeof(s->host_routes), err);
+}
+
+/* A network is another one with other subnets. */
+static int revise_network(struct tx *tx, uint32_t network, struct err *err)
+{
+	return db_run(tx->db, err, "UPDATE networks SET revision = revision + 1, updated = $2 WHERE num = $1",
+		      DB(v_int(network), v_int(tx->now)));
 }
 
 static int create(struct tx *tx, const json_t *attrs, uint32_t *ret_num, struct err *err)
@@ -239,7 +287,7 @@ static int create(struct tx *tx, const json_t *attrs, uint32_t *ret_num, struct 
 		return r;
 	usable(&s.cidr, &all);
 	s.gateway = all.first;
-	if ((r = read_rest(attrs, &s, err)) < 0 || (r = check_gateway(&s, err)) < 0 ||
+	if ((r = read_rest(attrs, &s, false, err)) < 0 || (r = check_gateway(&s, err)) < 0 ||
 	    (r = read_pools(attrs, &pools, err)) < 0)
 		return r;
 	if (r == 0)
@@ -249,7 +297,7 @@ static int create(struct tx *tx, const json_t *attrs, uint32_t *ret_num, struct 
 		return r;
 	change_touch(tx->change, UNIT_NETWORK, s.network, OBJECT_SUBNET, s.base.num, 0);
 	*ret_num = s.base.num;
-	return 0;
+	return revise_network(tx, s.network, err);
 }
 
 /* A router's interface that has the gateway address keeps it. */
@@ -297,7 +345,7 @@ static int update(struct tx *tx, void *row, const json_t *attrs, struct err *err
 	int r;
 
 	base_change(tx, attrs, &s->base);
-	if ((r = read_rest(attrs, s, err)) < 0 || (r = check_gateway(s, err)) < 0 ||
+	if ((r = read_rest(attrs, s, s->enable_dhcp, err)) < 0 || (r = check_gateway(s, err)) < 0 ||
 	    (r = update_pools(tx, s, attrs, err)) < 0)
 		return r;
 	if (!ip_equal(&gateway, &s->gateway)) {
@@ -305,7 +353,8 @@ static int update(struct tx *tx, void *row, const json_t *attrs, struct err *err
 			return r;
 		change_touch(tx->change, UNIT_NETWORK, s->network, OBJECT_SUBNET, s->base.num, 0);
 	}
-	return subnets_update(tx->db, s, err);
+	r = subnets_update(tx->db, s, err);
+	return r < 0 ? r : revise_network(tx, s->network, err);
 }
 
 static int remove_row(struct tx *tx, uint32_t num, uint32_t network, struct err *err)
@@ -359,7 +408,9 @@ static int delete (struct tx *tx, void *row, struct err *err)
 	struct subnet_row *s = row;
 	int r = free_addresses(tx, s, err);
 
-	return r < 0 ? r : remove_row(tx, s->base.num, s->network, err);
+	if (r < 0 || (r = remove_row(tx, s->base.num, s->network, err)) < 0)
+		return r;
+	return revise_network(tx, s->network, err);
 }
 
 int subnet_delete_of_network(struct tx *tx, uint32_t network, struct err *err)

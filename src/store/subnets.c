@@ -11,6 +11,7 @@ static const struct table_field fields[] = {
 	{ "cidr", TABLE_TEXT, "t.cidr" },
 	{ "gateway_ip", TABLE_IP, "t.gateway" },
 	{ "enable_dhcp", TABLE_BOOL, "t.enable_dhcp" },
+	{ "shared", TABLE_BOOL, "n.shared" },
 	{ NULL },
 };
 

@@ -46,7 +46,7 @@ struct table_field {
 #define BASE_FIELDS                                                                                                    \
 	{ "id", TABLE_UUID, "t.id" }, { "name", TABLE_TEXT, "t.name" }, { "project_id", TABLE_TEXT, "t.project" },     \
 		{ "description", TABLE_TEXT, "t.description" }, { "created_at", TABLE_TIME, "t.created" },             \
-		{ "updated_at", TABLE_TIME, "t.updated" },                                                             \
+		{ "updated_at", TABLE_TIME, "t.updated" }, { "changed_since", TABLE_TIME, "t.updated >= $" },          \
 	{                                                                                                              \
 		"revision_number", TABLE_INT, "t.revision"                                                             \
 	}

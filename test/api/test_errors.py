@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows of Neutron's error matrix that apply so far: (what is sent) -> (code, type)."""
 
+import http.client
 import uuid
 
 import pytest
@@ -79,6 +80,7 @@ MATRIX = {
     "network id too big": (lambda w: post("network", **{"provider:network_type": "vxlan",
                                                         "provider:segmentation_id": 16777216}), 400, "InvalidInput"),
     "network MTU too big": (lambda w: post("network", mtu=1451), 400, "InvalidInput"),
+    "network MTU below IPv4's": (lambda w: put("network", w.net["id"], mtu=67), 400, "InvalidInput"),
     "network external": (lambda w: post("network", **{"router:external": True}), 501, "NotImplementedError"),
     "network with ports": (lambda w: delete("network", w.net["id"]), 409, "NetworkInUse"),
     # subnets
@@ -89,6 +91,16 @@ MATRIX = {
                     501, "NotImplementedError"),
     "subnet overlaps": (lambda w: post("subnet", network_id=w.net["id"], ip_version=4, cidr="10.9.0.128/25"),
                         400, "InvalidInput"),
+    "subnet too small for DHCP": (lambda w: post("subnet", network_id=w.net["id"], ip_version=4, cidr="10.8.0.0/31"),
+                                  400, "InvalidInput"),
+    "subnet name server twice": (lambda w: put("subnet", w.subnet["id"], dns_nameservers=["192.0.2.1", "192.0.2.1"]),
+                                 400, "HTTPBadRequest"),
+    "subnet name server family": (lambda w: put("subnet", w.subnet["id"], dns_nameservers=["2001:db8::1"]),
+                                  400, "InvalidInput"),
+    "subnet route twice": (lambda w: put("subnet", w.subnet["id"], host_routes=[
+        {"destination": "192.0.2.0/24", "nexthop": "10.9.0.2"}] * 2), 400, "HTTPBadRequest"),
+    "subnet route family": (lambda w: put("subnet", w.subnet["id"], host_routes=[
+        {"destination": "2001:db8::/64", "nexthop": "10.9.0.2"}]), 400, "InvalidInput"),
     "subnet host bits": (lambda w: post("subnet", network_id=w.net["id"], ip_version=4, cidr="10.8.0.1/24"),
                          400, "HTTPBadRequest"),
     "subnet family": (lambda w: post("subnet", network_id=w.net["id"], ip_version=4, cidr="2001:db8::/64"),
@@ -128,6 +140,10 @@ MATRIX = {
     "port of a router": (lambda w: delete("port", w.interface["port_id"]), 409, "ServicePortInUse"),
     "port of a router, address": (lambda w: put("port", w.interface["port_id"], fixed_ips=[{"ip_address": "10.9.0.9"}]),
                                   400, "IPAddressChangeNotAllowed"),
+    "port of a router, no address": (lambda w: put("port", w.interface["port_id"], fixed_ips=[]),
+                                     400, "IPAddressChangeNotAllowed"),
+    "port of a router, two addresses": (lambda w: put("port", w.interface["port_id"], fixed_ips=[
+        {"subnet_id": w.subnet["id"]}] * 2), 400, "IPAddressChangeNotAllowed"),
     "port of a router, MAC": (lambda w: put("port", w.interface["port_id"], mac_address="fa:16:3e:00:00:09"),
                               409, "UnsupportedPortDeviceOwner"),
     "port security groups": (lambda w: post("port", network_id=w.net["id"], security_groups=[NONE]),
@@ -174,11 +190,36 @@ def test_matrix(world, case):
     assert {r: len(world.api.list(r)) for r in before} == before, "a refused call left something"
 
 
-def test_content_type(api):
-    for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonp"):
-        assert error(api.call("POST", "/v2.0/networks", '{"network":{}}', {"Content-Type": kind}))[0] == 400
-    reply = api.call("POST", "/v2.0/networks", '{"network":{}}', {"Content-Type": "Application/JSON; charset=utf-8"})
-    assert reply.status == 201
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "application/octet-stream",
+                                  "Application/JSON; charset=utf-8"])
+def test_content_type(server, kind):
+    """A body is JSON, whatever is said of it: clients that say nothing are served by Neutron too."""
+    assert post_raw(server, kind) == 201
+    assert post_raw(server, kind, method="PUT") == 200
+
+
+@pytest.mark.parametrize("kind, status", [(None, 400), ("text/plain", 400), ("application/x-www-form-urlencoded", 400),
+                                          ("application/jsonp", 400), ("application/json", 201)])
+def test_content_type_of_a_page(server, kind, status):
+    """A page in a browser may send any type but this one to where it may not read."""
+    assert post_raw(server, kind, origin="http://example.org") == status
+
+
+def post_raw(server, kind, method="POST", origin=None):
+    path = "/v2.0/networks"
+    if method == "PUT":
+        path += "/" + server.client().create("network")["id"]
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    body = b'{"network":{"name":"raw"}}'
+    connection.putrequest(method, path)
+    headers = {"Content-Length": len(body), "Content-Type": kind, "Origin": origin}
+    for name, value in headers.items():
+        if value is not None:
+            connection.putheader(name, str(value))
+    connection.endheaders(body)
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def test_not_distributed_by_default(own_server):

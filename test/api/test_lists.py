@@ -71,21 +71,38 @@ def test_pages(api, nets, order, limit):
     assert sorted(whole) == sorted(n["id"] for n in nets)
     pages, url = [], f"/v2.0/networks?project_id=lists&limit={limit}{order}"
     while url:
-        body = api.get(url).body
-        pages.append([n["id"] for n in body["networks"]])
-        links = {link["rel"]: link["href"] for link in body["networks_links"]}
-        assert ("previous" in links) == (len(pages) > 1)
-        url = follow(links.get("next"))
+        page, links = get_page(api, url)
+        assert "previous" in links and ("next" in links) == (len(page) == limit)
+        pages.append(page)
+        url = links.get("next")
     assert [id for page in pages for id in page] == whole
-    assert all(len(page) == limit for page in pages[:-1])
-    back, url = [pages[-1]], follow(links.get("previous"))
+    back, url = [pages[-1]], links["previous"]
     while url:
-        body = api.get(url).body
-        if not body["networks"]:
-            break
-        back.insert(0, [n["id"] for n in body["networks"]])
-        url = follow({link["rel"]: link["href"] for link in body["networks_links"]}.get("previous"))
+        page, links = get_page(api, url)
+        assert "next" in links and ("previous" in links) == (len(page) == limit)
+        back.insert(0, page)
+        url = links.get("previous")
     assert [id for page in back for id in page] == whole
+
+
+def test_page_after_the_last(api, nets):
+    """As in Neutron a full page does not know that it is the last; from the empty one after it the way back begins."""
+    page, links = get_page(api, f"/v2.0/networks?project_id=lists&limit={len(nets)}")
+    page, after = get_page(api, links["next"])
+    assert page == [] and set(after) == {"previous"}
+    page, _ = get_page(api, after["previous"])
+    assert page == [n["id"] for n in nets]
+
+
+def test_last_page_first(api, nets):
+    page, links = get_page(api, "/v2.0/networks?project_id=lists&limit=2&page_reverse=True")
+    assert page == [n["id"] for n in nets[-2:]]
+    assert get_page(api, links["next"])[0] == []
+
+
+def get_page(api, url):
+    body = api.get(url).body
+    return [n["id"] for n in body["networks"]], {link["rel"]: follow(link["href"]) for link in body["networks_links"]}
 
 
 def follow(href):
@@ -114,6 +131,39 @@ def test_fixed_ips(api):
     assert len(api.list("port", f"{scope}&fixed_ips=subnet_id%3D{subnet['id']}")) == 2
     assert api.list("port", f"{scope}&fixed_ips=ip_address=10.7.0.99") == []
     assert api.list("port", f"{scope}&fixed_ips=ip_address=nonsense") == []
+    both = "&".join(f"fixed_ips=ip_address%3D10.7.0.{n}" for n in (10, 11, 99))
+    assert {p["id"] for p in api.list("port", f"{scope}&{both}")} == {p["id"] for p in ports}
+    assert len(api.list("port", f"{both}&fixed_ips=subnet_id%3D{subnet['id']}")) == 2
+    for query in ("fixed_ips=x", "fixed_ips=ip_address", "fixed_ips=mac=x", "fixed_ips="):
+        assert error(api.get(f"/v2.0/ports?{query}"))[0] == 400, query
+
+
+def test_shared_subnets(api):
+    """A subnet does not show it, but is found by whether its network is shared."""
+    (_, own), (_, shared) = api.network("10.7.3.0/24"), api.network("10.7.3.0/24", shared=True)
+    assert "shared" not in shared
+    ids = f"id={own['id']}&id={shared['id']}"
+    assert [s["id"] for s in api.list("subnet", f"{ids}&shared=True")] == [shared["id"]]
+    assert [s["id"] for s in api.list("subnet", f"{ids}&shared=False")] == [own["id"]]
+
+
+@pytest.mark.parametrize("resource", ["network", "subnet", "port", "router"])
+def test_changed_since(api, resource):
+    made = made_once(api)[resource]
+    for when, found in ((made["updated_at"], [made["id"]]), ("2000-01-01T00:00:00Z", [made["id"]]),
+                        ("2999-01-01T00:00:00Z", [])):
+        assert [o["id"] for o in api.list(resource, f"id={made['id']}&changed_since={when}")] == found
+    for when in ("yesterday", "", "2000-01-01", "2000-01-01T00:00:00", "2000-13-01T00:00:00Z"):
+        assert error(api.get(f"/v2.0/{resource}s?changed_since={when}"))[:2] == (400, "InvalidInput"), when
+
+
+def test_empty_filter(api):
+    """The empty-string-filtering extension: an empty value is a value."""
+    net, _ = api.network("10.7.4.0/24")
+    free = api.create("port", network_id=net["id"])
+    api.create("port", network_id=net["id"], device_id="d", device_owner="compute:a", name="n")
+    for key in ("name", "device_id", "device_owner"):
+        assert [p["id"] for p in api.list("port", f"network_id={net['id']}&{key}=")] == [free["id"]]
 
 
 def test_port_filters(api):

@@ -152,8 +152,8 @@ static void write_answer(const struct action *a, UT_string *out)
 
 	jw_object(&w);
 	jw_kv_string(&w, "id", uuid_format(&a->router.base.id, text));
-	jw_kv_string(&w, "project_id", a->router.base.project);
-	jw_kv_string(&w, "tenant_id", a->router.base.project);
+	jw_kv_string(&w, "project_id", a->port.base.project);
+	jw_kv_string(&w, "tenant_id", a->port.base.project);
 	jw_kv_string(&w, "port_id", uuid_format(&a->port.base.id, text));
 	jw_kv_string(&w, "network_id", uuid_format(&a->port.network_id, text));
 	jw_kv_string(&w, "subnet_id", uuid_format(&a->subnet.base.id, text));

@@ -232,3 +232,39 @@ def test_revision_condition(api):
     assert error(api.call("PUT", path, body, {"If-Match": "revision_number=x"}))[0] == 400
     assert api.show("network", net["id"]) == net
     assert api.call("PUT", path, body, {"If-Match": f"revision_number={net['revision_number']}"}).status == 200
+
+
+def test_subnets_revise_their_network(api):
+    net, subnet = api.network("10.3.9.0/24")
+    seen = [net["revision_number"], api.show("network", net["id"])["revision_number"]]
+    api.update("subnet", subnet["id"], name="other")
+    seen.append(api.show("network", net["id"])["revision_number"])
+    api.delete("subnet", subnet["id"])
+    seen.append(api.show("network", net["id"])["revision_number"])
+    assert seen == sorted(set(seen)), seen
+
+
+def test_interface_port_keeps_its_address(api):
+    """A router's port may be given the address that it has: by the subnet, by the address, by both."""
+    _, subnet = api.network("10.3.8.0/24")
+    router = api.create("router")
+    port = api.interface("add", router["id"], subnet_id=subnet["id"]).body["port_id"]
+    has = api.show("port", port)["fixed_ips"]
+    for ips in ([{"subnet_id": subnet["id"]}], [{"ip_address": "10.3.8.1"}], has):
+        assert api.update("port", port, fixed_ips=ips, name="still")["fixed_ips"] == has
+
+
+def test_interface_answer_names_the_project_of_the_port(api):
+    net, _ = api.network("10.3.7.0/24")
+    port = api.create("port", network_id=net["id"], project_id="of-the-port")
+    router = api.create("router", project_id="of-the-router")
+    answer = api.interface("add", router["id"], port_id=port["id"]).body
+    assert (answer["project_id"], answer["tenant_id"]) == ("of-the-port", "of-the-port")
+
+
+def test_mtu_of_itself(api):
+    """mtu 0 is Neutron's default: what the segment can carry."""
+    net = api.create("network", mtu=0)
+    assert net["mtu"] == 1450
+    assert api.update("network", net["id"], mtu=1000)["mtu"] == 1000
+    assert api.update("network", net["id"], mtu=0)["mtu"] == 1450

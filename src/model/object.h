@@ -6,7 +6,7 @@
  * subscription; a host is sent the units that it needs and nothing else (docs/stream.md).
  *
  *   unit          objects
- *   host:H        host (itself), port (each one bound to H, whole)
+ *   host:H        host (itself), port (each one bound to H or migrating to it, whole)
  *   network:N     network, subnet, endpoint (where each bound port of the network is)
  *   router:R      router, interface, member (the hosts where R lives)
  *   peer:P        peer (another host)
@@ -95,7 +95,7 @@ struct object_port_addr {
 	struct prefix prefix;
 };
 
-/* A port bound to this host. */
+/* A port bound to this host, or migrating to it: what its VM may send. Where it is reached, its endpoint says. */
 struct object_port {
 	struct uuid uuid;
 	uint32_t network;

@@ -84,6 +84,14 @@ static int find_endpoint(struct db *db, struct object *o, struct err *err)
 	return 1;
 }
 
+/* Bound to the host, or to be bound there soon: a migrating VM may run on its next host before the server is told. */
+static bool is_at(const struct port_row *p, uint32_t host)
+{
+	if (p->router || !p->host)
+		return false;
+	return (p->host == host && p->host_registered) || (p->next == host && p->next_registered);
+}
+
 static int find_port(struct db *db, struct object *o, struct err *err)
 {
 	struct port_address addrs[PORT_MAX_ADDRESSES];
@@ -92,7 +100,7 @@ static int find_port(struct db *db, struct object *o, struct err *err)
 
 	if ((r = table_find_num(db, &ports_table, o->id.a, &row, err)) <= 0)
 		return r;
-	if (row.host != o->unit.num || row.router || !row.host_registered)
+	if (!is_at(&row, o->unit.num))
 		return 0;
 	if ((n = ports_addresses(db, row.base.num, addrs, err)) < 0)
 		return n;
@@ -184,7 +192,8 @@ static const struct {
 	const char *sql;
 } members[] = {
 	{ UNIT_HOST, OBJECT_HOST, "SELECT num, 0 FROM hosts WHERE num = $1" },
-	{ UNIT_HOST, OBJECT_PORT, "SELECT num, 0 FROM ports WHERE host = $1 ORDER BY num" },
+	{ UNIT_HOST, OBJECT_PORT,
+	  "SELECT num, 0 FROM ports WHERE host = $1 UNION SELECT num, 0 FROM ports WHERE next = $1 ORDER BY num" },
 	{ UNIT_PEER, OBJECT_PEER, "SELECT num, 0 FROM hosts WHERE num = $1" },
 	{ UNIT_NETWORK, OBJECT_NETWORK, "SELECT num, 0 FROM networks WHERE num = $1" },
 	{ UNIT_NETWORK, OBJECT_SUBNET, "SELECT num, 0 FROM subnets WHERE network = $1 ORDER BY num" },

@@ -31,6 +31,8 @@ void port_touch(struct tx *tx, const struct port_row *p)
 		return;
 	change_touch(tx->change, UNIT_NETWORK, p->network, OBJECT_ENDPOINT, num, 0);
 	change_touch(tx->change, UNIT_HOST, p->host, OBJECT_PORT, num, 0);
+	if (p->next)
+		change_touch(tx->change, UNIT_HOST, p->next, OBJECT_PORT, num, 0);
 }
 
 /* A port's addresses, as they count for placement. */

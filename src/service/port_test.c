@@ -243,12 +243,71 @@ static void reports_are_of_one_binding(void **state)
 	testing_close(&b.t);
 }
 
+static void count_port(const char *json, void *arg)
+{
+	*(int *)arg += strstr(json, "\"kind\":\"port\"") != NULL;
+}
+
+static int ports_told(struct testing_basis *b, uint32_t host)
+{
+	struct unit u = { UNIT_HOST, host };
+	uint64_t position, oldest;
+	int n = 0;
+
+	testing_settle(&b->t);
+	assert_int_equal(feed_begin(b->t.reader, &position, &oldest, NULL), 0);
+	assert_int_equal(feed_objects(b->t.reader, &u, count_port, &n), 0);
+	feed_end(b->t.reader);
+	return n;
+}
+
+static void migrate(struct testing_basis *b, const char *port, const char *host, const char *to)
+{
+	assert_int_equal(testing_call(&b->t, SERVICE_UPDATE, &resource_port, port,
+				      testing_attrs("{'binding:host_id':'%s','binding:profile':{'migrating_to':'%s'}}",
+						    host, to)),
+			 0);
+}
+
+/* The VM may run there before its binding says so: then what it sends is let through. */
+static void a_host_knows_the_port_that_migrates_to_it(void **state)
+{
+	char port[UUID_TEXT_SIZE];
+	uint32_t h1, h2;
+	struct testing_basis b;
+
+	(void)state;
+	testing_basis_open(&b, "10.0.0.0/24", NULL);
+	assert_int_equal(testing_hello(&b.t, "h1", "192.0.2.1", "dvr", &h1), 0);
+	assert_int_equal(testing_hello(&b.t, "h2", "192.0.2.2", "dvr", &h2), 0);
+	testing_make(&b.t, &resource_port,
+		     testing_port_attrs(&b, ",'binding:host_id':'h1','device_owner':'compute:nova'"), port);
+	assert_int_equal(ports_told(&b, h1), 1);
+	assert_int_equal(ports_told(&b, h2), 0);
+	migrate(&b, port, "h1", "h2");
+	assert_int_equal(ports_told(&b, h1), 1);
+	assert_int_equal(ports_told(&b, h2), 1);
+	migrate(&b, port, "h1", ""); /* given up */
+	assert_int_equal(ports_told(&b, h2), 0);
+	migrate(&b, port, "h1", "h2");
+	migrate(&b, port, "h2", "h2"); /* done */
+	assert_int_equal(ports_told(&b, h1), 0);
+	assert_int_equal(ports_told(&b, h2), 1);
+	migrate(&b, port, "", "h1"); /* bound nowhere: nothing runs that could move */
+	assert_int_equal(ports_told(&b, h1), 0);
+	testing_close(&b.t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_addresses_of_a_pool_are_used), cmocka_unit_test(addresses_as_asked_for),
-		cmocka_unit_test(macs_are_of_one_network),          cmocka_unit_test(binding_and_status),
-		cmocka_unit_test(active_when_its_peers_are_ready),  cmocka_unit_test(reports_are_of_one_binding),
+		cmocka_unit_test(all_addresses_of_a_pool_are_used),
+		cmocka_unit_test(addresses_as_asked_for),
+		cmocka_unit_test(macs_are_of_one_network),
+		cmocka_unit_test(binding_and_status),
+		cmocka_unit_test(active_when_its_peers_are_ready),
+		cmocka_unit_test(reports_are_of_one_binding),
+		cmocka_unit_test(a_host_knows_the_port_that_migrates_to_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include "service/address.h"
 #include "service/change.h"
 #include "service/placement.h"
+#include "service/port.h"
 #include "store/networks.h"
 #include "store/ports.h"
 #include "store/subnets.h"
@@ -391,11 +392,10 @@ static int free_addresses(struct tx *tx, const struct subnet_row *s, struct err 
 		struct port_row p;
 		uint32_t num = db_u32(q, 0);
 
-		change_touch(tx->change, UNIT_NETWORK, s->network, OBJECT_ENDPOINT, num, 0);
 		if ((r = table_find_num(tx->db, &ports_table, num, &p, err)) < 0)
 			break;
-		if (r > 0 && p.host)
-			change_touch(tx->change, UNIT_HOST, p.host, OBJECT_PORT, num, 0);
+		if (r > 0)
+			port_touch(tx, &p);
 	}
 	db_end(q);
 	if (r < 0)

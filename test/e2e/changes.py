@@ -155,7 +155,7 @@ class Changes:
         """One change that leaves alone what is protected."""
         self.changed = set()
         cloud = self.cloud()
-        kinds = [self.boot, self.boot, self.bind, self.move, self.move, self.move, self.delete_vm, self.toggle_port, self.unbind,
+        kinds = [self.boot, self.boot, self.bind, self.move, self.move, self.migrate, self.migrate, self.migrate, self.delete_vm, self.toggle_port, self.unbind,
                  self.readdress, self.toggle_router, self.toggle_interface, self.remove_interface, self.remove_and_add,
                  self.new_interface, self.new_interface, self.change_gateway, self.new_network, self.new_router,
                  self.delete_subnet, self.recreate_network]
@@ -185,7 +185,27 @@ class Changes:
             return False
         vm = self.rng.choice(vms)
         host = self.rng.choice([h for h in self.hosts if h != vm.host])
-        row = self.update_port(f"{vm.name} moves from {vm.host} to {host}", vm.port, **{"binding:host_id": host})
+        row = self.update_port(f"{vm.name} moves from {vm.host} to {host}", vm.port,
+                               **{"binding:host_id": host, "binding:profile": {}})
+        if row is not True:
+            self.plug(row)
+        return True
+
+    def migrate(self, cloud):
+        """A step of a live migration: it is announced, the VM runs there, the binding follows; or it is given up."""
+        vms = self.free(cloud.vms, "port")
+        if not vms:
+            return False
+        vm = self.rng.choice([v for v in vms if v.next] or vms)
+        if not vm.next:
+            to = self.rng.choice([h for h in self.hosts if h != vm.host])
+            return self.update_port(f"{vm.name} will go from {vm.host} to {to}", vm.port, **{"binding:profile": {"migrating_to": to}})
+        if vm.place == vm.host and self.rng.random() < 0.6:
+            self.said.append(f"{vm.name} runs on {vm.next} already")
+            self.guests.place(vm.port, vm.next)
+            return True
+        to = vm.next if self.rng.random() < 0.7 else vm.host
+        row = self.update_port(f"{vm.name} stays on {to}", vm.port, **{"binding:host_id": to, "binding:profile": {}})
         if row is not True:
             self.plug(row)
         return True
@@ -204,7 +224,7 @@ class Changes:
         if len(vms) < 4:
             return False
         vm = self.rng.choice(vms)
-        self.update_port(f"{vm.name} is stopped", vm.port, **{"binding:host_id": ""})
+        self.update_port(f"{vm.name} is stopped", vm.port, **{"binding:host_id": "", "binding:profile": {}})
         self.guests.place(vm.port, None)
         return True
 

@@ -65,11 +65,17 @@ class VM:
     mac: str
     up: bool
     host: str
+    next: str # where it is migrating to, or None
     place: str # where its cable is, or None
     addresses: tuple
 
     @property
-    def works(self):
+    def speaks(self):
+        """From where it is bound, and from where it is migrating to."""
+        return self.up and self.place in (self.host, self.next)
+
+    @property
+    def hears(self):
         return self.up and self.place == self.host
 
 
@@ -95,7 +101,8 @@ class Cloud:
                                                  p["admin_state_up"], addresses))
             elif p["device_owner"].startswith("compute:nova") and p["binding:host_id"]:
                 self.vms.append(VM(p["id"], p["name"], network, p["mac_address"], p["admin_state_up"],
-                                   p["binding:host_id"], places.get(p["id"]), addresses))
+                                   p["binding:host_id"], p["binding:profile"].get("migrating_to"), places.get(p["id"]),
+                                   addresses))
             else:
                 self.spare.append(p)
         for rows in (self.networks, self.subnets, self.routers, self.interfaces, self.vms):
@@ -109,5 +116,5 @@ class Cloud:
                   ", ".join(f"{i.network.name} {'+'.join(ip for ip, _ in i.addresses)} {i.mac}{'' if i.up else ' DOWN'}"
                             for i in self.interfaces if i.router == r) for r in self.routers]
         lines += [f"vm {v.name} {v.network.name} {'+'.join(ip for ip, _ in v.addresses)} {v.mac} on {v.host} "
-                  f"port {v.port}{'' if v.up else ' DOWN'}{'' if v.place == v.host else f' (cable: {v.place})'}" for v in self.vms]
+                  f"{f'migrating to {v.next} ' if v.next else ''}port {v.port}{'' if v.up else ' DOWN'}{'' if v.place == v.host else f' (cable: {v.place})'}" for v in self.vms]
         return "\n".join(lines)

@@ -95,7 +95,8 @@ class Guests:
         for gone in set(self.places) - set(wanted):
             self.place(gone, None)
         for id, p in wanted.items():
-            self.place(id, p["binding:host_id"], p["mac_address"], mtus[p["network_id"]])
+            if self.places.get(id, "") not in (p["binding:host_id"], p["binding:profile"].get("migrating_to")):
+                self.place(id, p["binding:host_id"], p["mac_address"], mtus[p["network_id"]])
 
     def hear(self, handle, seconds, enough):
         """Calls handle(("guest", port) or ("uplink", host), frame) for all that comes until enough(), or nothing more came for a

@@ -57,7 +57,7 @@ class Oracle:
         self.owners.update({(i.network.id, ip): i for i in cloud.interfaces for ip, _ in i.addresses})
 
     def ask(self, p):
-        if not p.vm.works:
+        if not p.vm.speaks:
             return NOBODY
         station = self.stations.get((p.vm.network.id, p.dst_mac))
         if station is None:
@@ -90,9 +90,9 @@ class Oracle:
         return Expected("reply", source=frozenset([p.dst])) if p.echo else NOBODY
 
     def _arrives(self, p, vm, ttl, out):
-        local = p.vm.host == vm.host
-        wire = None if local else Wire((p.vm.host, vm.host), vm.network.vni, None if out else p.vm.mac, vm.mac)
-        if not vm.works:
+        local = p.vm.place == vm.host
+        wire = None if local else Wire((p.vm.place, vm.host), vm.network.vni, None if out else p.vm.mac, vm.mac)
+        if not vm.hears:
             return Expected("nobody", wire=wire, perhaps=True)
         macs = frozenset([p.vm.mac]) if out is None else frozenset([out.mac]) if local else self._gateways(vm, p.dst)
         return Expected("vm", vm, ttl, macs, wire)
@@ -112,11 +112,11 @@ class Oracle:
 
     def arp(self, vm, target):
         """The MAC that an ARP request is answered with; "": by none; None: may be either (a port that is down)."""
-        if not vm.works:
+        if not vm.speaks:
             return ""
         owner = self.owners.get((vm.network.id, target))
         if owner is None:
             return ""
         if isinstance(owner, Interface):
             return owner.mac if owner.works else ""
-        return owner.mac if owner.works else None
+        return owner.mac if owner.up else None

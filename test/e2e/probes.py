@@ -241,9 +241,9 @@ class Round:
 
     def arp_on_uplink(self, what, outer, networks, src, inner):
         """Only questions for addresses that nobody has, from the asker's host to hosts of its network."""
-        hosts = {v.host for v in self.cloud.vms if v.network in networks}
+        hosts = {h for v in self.cloud.vms if v.network in networks for h in (v.host, v.next)}
         asker = next((v for v in self.cloud.vms if v.network in networks and v.mac == src), None)
-        if inner[20:22] != b"\0\1" or asker is None or self.hosts.get(outer[0]) != asker.host or \
+        if inner[20:22] != b"\0\1" or asker is None or self.hosts.get(outer[0]) != asker.place or \
                 self.hosts.get(outer[1]) not in hosts or self.arps.get((asker.port, ip_text(inner[38:42])), "") != "":
             self.differences.append(f"ARP {what}")
 
@@ -264,7 +264,7 @@ class Round:
                 self.differences.append(f"{self.name(key[0])} asks who has {key[1]}: answers {got}, not {wanted or 'none'}")
 
     def compare_arrival(self, p, e, got):
-        said = f"{p.vm.name} ({p.vm.host}) {p.src} to {p.dst} by {p.dst_mac} ttl {p.ttl} size {p.size}{' echo' if p.echo else ''}"
+        said = f"{p.vm.name} ({p.vm.place}) {p.src} to {p.dst} by {p.dst_mac} ttl {p.ttl} size {p.size}{' echo' if p.echo else ''}"
         if e.what == "nobody":
             if got:
                 self.differences.append(f"{said}: nobody should have got it, but {got}")
@@ -302,7 +302,7 @@ class Round:
         else:
             right = sorted(wires) == sorted(wanted)
         if not right:
-            self.differences.append(f"{p.vm.name} ({p.vm.host}) {p.src} to {p.dst} by {p.dst_mac}: on the wires {wires}, not {wanted}")
+            self.differences.append(f"{p.vm.name} ({p.vm.place}) {p.src} to {p.dst} by {p.dst_mac}: on the wires {wires}, not {wanted}")
 
     def run(self):
         self.guests.forget()

@@ -85,6 +85,7 @@ class Cloudland:
         """Every VM that is plugged and is to be up."""
         def missing():
             return [p["name"] for p in self.api.list("ports") if p["id"] in self.guests.places and
+                    self.guests.places[p["id"]] == p["binding:host_id"] and
                     p["status"] != ("ACTIVE" if p["admin_state_up"] else "DOWN")]
 
         try:

@@ -104,6 +104,8 @@ class Changes:
             more["mac_address"] = self.rng.choice(SHARED_MACS)
         if self.rng.random() < 0.1:
             more["admin_state_up"] = False
+        if self.rng.random() < 0.1:
+            more["port_security_enabled"] = False
         host, name = self.rng.choice(self.hosts), self.name("v")
         text = {k: v for k, v in more.items() if k != "fixed_ips"}
         port = self.say(f"vm {name} on {first.network.name} at {host}, addresses of {first.name} {len(more['fixed_ips'])} {text}",
@@ -134,6 +136,9 @@ class Changes:
 
     def unmake(self):
         """Everything goes."""
+        for agent in self.api.list("agents", agent_type="L3 agent"):
+            if not agent["admin_state_up"]:
+                self.api.update("agents", agent["id"], admin_state_up=True)
         for port in list(self.guests.places):
             self.guests.place(port, None)
         cloud = self.cloud()
@@ -158,7 +163,7 @@ class Changes:
         kinds = [self.boot, self.boot, self.bind, self.move, self.move, self.migrate, self.migrate, self.migrate, self.delete_vm, self.toggle_port, self.unbind,
                  self.readdress, self.toggle_router, self.toggle_interface, self.remove_interface, self.remove_and_add,
                  self.new_interface, self.new_interface, self.change_gateway, self.new_network, self.new_router,
-                 self.delete_subnet, self.recreate_network]
+                 self.delete_subnet, self.recreate_network, self.toggle_agent]
         while not self.rng.choice(kinds)(cloud):
             pass
 
@@ -251,6 +256,17 @@ class Changes:
         router = self.rng.choice([r for r in routers if not r.up] or routers)
         self.say(f"{router.name} is set {'down' if router.up else 'up'}",
                  lambda: self.api.update("routers", router.id, admin_state_up=not router.up))
+        return True
+
+    def toggle_agent(self, cloud):
+        """Whether a host may have routers. No host of a protected VM loses them."""
+        hosts = [h for h in self.hosts if not any(v.place == h for v in cloud.vms if v.port in self.protected)]
+        if not hosts:
+            return False
+        host = self.rng.choice([h for h in hosts if not cloud.routing[h]] or hosts)
+        agent, = self.api.list("agents", agent_type="L3 agent", host=host)
+        self.say(f"{host} may have {'no ' if cloud.routing[host] else ''}routers",
+                 lambda: self.api.update("agents", agent["id"], admin_state_up=not cloud.routing[host]))
         return True
 
     def toggle_interface(self, cloud):

@@ -67,6 +67,7 @@ class VM:
     host: str
     next: str # where it is migrating to, or None
     place: str # where its cable is, or None
+    secure: bool # what it sends is checked
     addresses: tuple
 
     @property
@@ -90,6 +91,8 @@ class Cloud:
         subnets = {s.id: s for s in self.subnets}
         self.routers = [Router(r["id"], r["name"], r["admin_state_up"]) for r in api.list("routers")]
         routers = {r.id: r for r in self.routers}
+        # Hosts that may have routers: an operator can switch their L3 agents off.
+        self.routing = {a["host"]: a["admin_state_up"] for a in api.list("agents", agent_type="L3 agent")}
         self.interfaces, self.vms, self.spare = [], [], []
         for p in api.list("ports"):
             if p["network_id"] not in networks:
@@ -102,7 +105,7 @@ class Cloud:
             elif p["device_owner"].startswith("compute:nova") and p["binding:host_id"]:
                 self.vms.append(VM(p["id"], p["name"], network, p["mac_address"], p["admin_state_up"],
                                    p["binding:host_id"], p["binding:profile"].get("migrating_to"), places.get(p["id"]),
-                                   addresses))
+                                   p["port_security_enabled"], addresses))
             else:
                 self.spare.append(p)
         for rows in (self.networks, self.subnets, self.routers, self.interfaces, self.vms):
@@ -116,5 +119,6 @@ class Cloud:
                   ", ".join(f"{i.network.name} {'+'.join(ip for ip, _ in i.addresses)} {i.mac}{'' if i.up else ' DOWN'}"
                             for i in self.interfaces if i.router == r) for r in self.routers]
         lines += [f"vm {v.name} {v.network.name} {'+'.join(ip for ip, _ in v.addresses)} {v.mac} on {v.host} "
-                  f"{f'migrating to {v.next} ' if v.next else ''}port {v.port}{'' if v.up else ' DOWN'}{'' if v.place == v.host else f' (cable: {v.place})'}" for v in self.vms]
+                  f"{f'migrating to {v.next} ' if v.next else ''}port {v.port}{'' if v.up else ' DOWN'}{'' if v.secure else ' unsecured'}{'' if v.place == v.host else f' (cable: {v.place})'}" for v in self.vms]
+        lines += [f"no routers on {host}" for host, on in self.routing.items() if not on]
         return "\n".join(lines)

@@ -64,7 +64,11 @@ class Oracle:
             return NOBODY
         if isinstance(station, VM):
             return self._arrives(p, station, p.ttl, None)
-        return self._routed(p, station) if station.works else NOBODY
+        return self._routed(p, station) if self._works(station, p.vm) else NOBODY
+
+    def _works(self, interface, vm):
+        """On the host where the VM runs."""
+        return interface.works and self.cloud.routing[vm.place]
 
     def _routed(self, p, interface):
         router = interface.router
@@ -84,7 +88,7 @@ class Oracle:
             return NOBODY
         if isinstance(owner, VM):
             return self._arrives(p, owner, p.ttl - 1, out)
-        return self._echoed(p) if owner.works else NOBODY # another router's address
+        return self._echoed(p) if self._works(owner, p.vm) else NOBODY # another router's address
 
     def _echoed(self, p):
         return Expected("reply", source=frozenset([p.dst])) if p.echo else NOBODY
@@ -118,5 +122,5 @@ class Oracle:
         if owner is None:
             return ""
         if isinstance(owner, Interface):
-            return owner.mac if owner.works else ""
+            return owner.mac if self._works(owner, vm) else ""
         return owner.mac if owner.up else None

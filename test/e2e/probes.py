@@ -115,18 +115,20 @@ class Round:
         return found
 
     def limits(self, vm, src, interface, targets):
-        """Packets that live for one hop and for two, one that is as large as may be, and one to nobody's address."""
+        """Packets that live for one hop and for two, large ones, and one to nobody's address."""
         reached = [dst for dst in targets if self.oracle.ask(Packet(vm, src, dst, interface.mac)).what == "vm"]
         dst = self.rng.choice(reached or targets)
-        size = self.rng.choice([vm.network.mtu, 1401, 1400, 1301, 1300])
+        size = self.rng.choice([1401, 1400, 1301, 1300])
         return [Packet(vm, src, dst, interface.mac, ttl=1), Packet(vm, src, dst, interface.mac, ttl=2),
+                Packet(vm, src, dst, interface.mac, size=vm.network.mtu),
                 Packet(vm, src, dst, interface.mac, size=min(size, vm.network.mtu)),
                 Packet(vm, src, address_of_nobody(self.cloud, self.rng.choice(self.cloud.subnets)), interface.mac)]
 
     def prepare(self):
         for vm in self.cloud.vms:
             if vm.place and vm.addresses and self.about(vm):
-                self.prepare_spoofs(vm)
+                if vm.secure:
+                    self.prepare_spoofs(vm)
                 self.prepare_arps(vm)
         asked = [(p, self.oracle.ask(p)) for p in self.packets()]
         errors = {}

@@ -100,40 +100,41 @@ class Cloudland:
 
 
 class Faults:
-    """One accident at a random moment of a round, in a thread; after() mends it."""
+    """Accidents at random moments of a round, in a thread; after() mends what they left."""
 
     def __init__(self, land, rng):
         self.lab = Lab(land.lab.name, land.lab.build) # of its own: the state is not for two threads
-        self.what = rng.choice(["server", *(f"agent@{h}" for h in HOSTS)])
-        self.how = rng.choice(["kill", "kill", "kill and start", "restart"])
-        self.delay = rng.random() * 0.15
+        whats = rng.sample(["server", *(f"agent@{h}" for h in HOSTS)], rng.choice([0, 1, 1, 1, 2, 4]))
+        self.plan = [(rng.random() * 0.1, rng.choice(["kill", "kill", "kill and start", "restart"]), what) for what in whats]
         self.error = None
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self):
-        time.sleep(self.delay) # a moment that nobody chose: this is the fault, not a wait
         try:
-            if self.how == "restart":
-                self.lab.restart(self.what)
-                return
-            self.lab.kill(self.what)
-            if self.how != "kill":
-                self.lab.start(self.what)
+            for delay, how, what in self.plan:
+                time.sleep(delay) # a moment that nobody chose: this is the fault, not a wait
+                if how == "restart":
+                    self.lab.restart(what)
+                    continue
+                self.lab.kill(what)
+                if how != "kill":
+                    self.lab.start(what)
         except Exception as e: # noqa: BLE001 said by after()
             self.error = e
 
     def hits(self, what):
-        return self.what == what
+        return any(w == what for _, _, w in self.plan)
 
     def after(self):
         self.thread.join()
         if self.error:
             raise self.error
-        if self.how == "kill":
-            self.lab.start(self.what)
+        for _, how, what in self.plan:
+            if how == "kill":
+                self.lab.start(what)
 
     def __str__(self):
-        return f"{self.how} {self.what} after {self.delay:.3f} s"
+        return ", ".join(f"{how} {what} after {delay:.3f} s" for delay, how, what in self.plan) or "no accident"
 
 
 class Play:
@@ -177,21 +178,19 @@ class Play:
         return ids
 
     def disturb(self):
-        """Some changes with an accident among them."""
-        fault = Faults(self.land, self.rng) if self.rng.random() < 0.7 else None
-        if fault:
-            self.changes.said.append(f"-- {fault} from here")
-            fault.thread.start()
+        """Some changes with accidents among them."""
+        faults = Faults(self.land, self.rng)
+        self.changes.said.append(f"-- {faults} from here")
+        faults.thread.start()
         try:
             for _ in range(self.rng.randrange(2, 6)):
                 self.changes.change()
         except (OSError, http.client.HTTPException, LabError) as e:
-            if not fault or not fault.hits("server"):
+            if not faults.hits("server"):
                 raise
             self.changes.said.append(f"-- the server was dead: {e}")
         finally:
-            if fault:
-                fault.after()
+            faults.after()
         self.changes.follow()
         self.land.converge()
 

@@ -15,7 +15,7 @@ import time
 
 from lab.base import until
 from lab.ns import Space
-from lab.underlay import UPLINK, batch, unplug
+from lab.underlay import UPLINK, batch, replug, unplug
 
 SO_ATTACH_FILTER, SO_RCVBUFFORCE, SOL_PACKET, PACKET_STATISTICS, PACKET_IGNORE_OUTGOING = 26, 33, 263, 6, 23
 STREAM_PORT = 7000
@@ -55,9 +55,23 @@ class Guests:
         self.uplinks = {}
         for host in lab.hosts():
             if host.data["agent_mode"]:
-                s = attach(host.need().packet_socket(UPLINK), TUNNELLED)
-                s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
-                self.uplinks[host.name] = s
+                self.watch(host.name)
+
+    def watch(self, host):
+        s = attach(self.lab.host(host).need().packet_socket(UPLINK), TUNNELLED)
+        s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+        self.uplinks[host] = s
+
+    def power_cut(self, host):
+        """The host goes, and with it the cables that it has; what is bound there is plugged when it has been started."""
+        self.lab.kill(host)
+        self.uplinks.pop(host).close()
+        for port in [port for port, place in self.places.items() if place == host]:
+            self.unplug(port)
+
+    def power_back(self, host):
+        self.lab.start(host)
+        self.watch(host)
 
     def listen(self, port, filter):
         s = self.space.packet_socket("g" + port[:11])
@@ -66,27 +80,37 @@ class Guests:
         return attach(s, filter)
 
     def place(self, port, host, mac=None, mtu=None):
-        """Puts the port's cable into the host, None: nowhere."""
+        """Puts the port's cable into the host; None, or a host that is down: nowhere."""
         old = self.places.get(port)
-        tap = "tap" + port[:11]
-        if old == host:
+        if host and not self.lab.host(host).alive():
+            host = None
+        if host == old:
             return
         if host is None:
-            self.sockets.pop(port).close()
-            unplug(self.lab.host(old).need(), tap)
-            del self.places[port]
-            return
-        space = self.lab.host(host).need()
-        if old is None:
-            batch(f"link add dev {tap} netns {space.holder.pid} mtu {mtu} type veth peer name g{port[:11]} "
-                  f"netns {self.space.holder.pid} address {mac} mtu {mtu}\n")
-            space.run("ip", "link", "set", tap, "up")
-            self.space.run("ip", "link", "set", f"g{port[:11]}", "up")
-            self.sockets[port] = self.listen(port, OTHERS)
+            self.unplug(port)
+        elif old is None:
+            self.plug(port, host, mac, mtu)
         else:
-            self.lab.host(old).need().run("ip", "link", "set", tap, "netns", str(space.holder.pid))
-            space.run("ip", "link", "set", tap, "up")
-        until("the cable carries", lambda: carries(space, tap) and carries(self.space, f"g{port[:11]}"), 5)
+            replug(self.lab.host(old).need(), self.lab.host(host).need(), "tap" + port[:11])
+            self.settle(port, host)
+
+    def unplug(self, port):
+        self.sockets.pop(port).close()
+        unplug(self.space, "g" + port[:11])
+        del self.places[port]
+
+    def plug(self, port, host, mac, mtu):
+        space, tap, end = self.lab.host(host).need(), "tap" + port[:11], "g" + port[:11]
+        batch(f"link add dev {tap} netns {space.holder.pid} mtu {mtu} type veth"
+              f" peer name {end} netns {self.space.holder.pid} address {mac} mtu {mtu}\n")
+        space.run("ip", "link", "set", tap, "up")
+        self.space.run("ip", "link", "set", end, "up")
+        self.sockets[port] = self.listen(port, OTHERS)
+        self.settle(port, host)
+
+    def settle(self, port, host):
+        space = self.lab.host(host).need()
+        until("the cable carries", lambda: carries(space, "tap" + port[:11]) and carries(self.space, "g" + port[:11]), 5)
         self.places[port] = host
 
     def follow(self, ports, mtus):

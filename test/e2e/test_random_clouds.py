@@ -81,6 +81,14 @@ class Cloudland:
 
             until(f"{host} has applied everything", done, 15, 0.005)
 
+    def mend(self):
+        """Everything runs again, whatever a test that failed has left dead."""
+        for what in (*HOSTS, "server", *(f"agent@{host}" for host in HOSTS)):
+            with contextlib.suppress(LabError):
+                self.lab.start(what)
+        for host in set(HOSTS) - set(self.guests.uplinks):
+            self.guests.watch(host)
+
     def ports_are_active(self):
         """Every VM that is plugged and is to be up."""
         def missing():
@@ -102,9 +110,9 @@ class Cloudland:
 class Faults:
     """Accidents at random moments of a round, in a thread; after() mends what they left."""
 
-    def __init__(self, land, rng):
+    def __init__(self, land, rng, without):
         self.lab = Lab(land.lab.name, land.lab.build) # of its own: the state is not for two threads
-        whats = rng.sample(["server", *(f"agent@{h}" for h in HOSTS)], rng.choice([0, 1, 1, 1, 2, 4]))
+        whats = rng.sample(["server", *(f"agent@{h}" for h in HOSTS if h != without)], rng.choice([0, 1, 1, 1, 2, 3]))
         self.plan = [(rng.random() * 0.1, rng.choice(["kill", "kill", "kill and start", "restart"]), what) for what in whats]
         self.error = None
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -153,9 +161,9 @@ class Play:
         self.probes += len(asked.frames)
         assert not differences, f"{len(differences)} differences:\n" + "\n".join(differences[:20])
 
-    def streams(self):
-        """Some pairs that reach each other, and what must stay as it is for them."""
-        ways = deliverable(self.changes.cloud())
+    def streams(self, without):
+        """Some pairs that reach each other, not at that host, and what must stay as it is for them."""
+        ways = [w for w in deliverable(self.changes.cloud()) if without not in (w[0].vm.place, w[1].vm.host)]
         self.rng.shuffle(ways)
         ways.sort(key=lambda w: not (w[1].wire and not w[1].wire.src)) # routed between hosts first
         chosen, protected = [], set()
@@ -177,9 +185,9 @@ class Play:
                 ids |= {o.port for o in cloud.interfaces if o.router == i.router and o.network == e.vm.network}
         return ids
 
-    def disturb(self):
+    def disturb(self, cut):
         """Some changes with accidents among them."""
-        faults = Faults(self.land, self.rng)
+        faults = Faults(self.land, self.rng, cut)
         self.changes.said.append(f"-- {faults} from here")
         faults.thread.start()
         try:
@@ -191,14 +199,20 @@ class Play:
             self.changes.said.append(f"-- the server was dead: {e}")
         finally:
             faults.after()
+        if cut:
+            self.land.guests.power_back(cut)
         self.changes.follow()
         self.land.converge()
 
     def round(self):
-        chosen, self.changes.protected = self.streams()
+        cut = self.rng.choice(HOSTS) if self.rng.random() < 0.15 else None
+        chosen, self.changes.protected = self.streams(cut)
         with Traffic([s for _, s in chosen]):
             until("traffic runs", lambda: all(s.sent > 20 for _, s in chosen), 5)
-            self.disturb()
+            if cut:
+                self.changes.said.append(f"-- {cut} loses its power")
+                self.land.guests.power_cut(cut)
+            self.disturb(cut)
         for name, s in chosen:
             lost, twice = s.result()
             assert not lost and not twice, f"{name}: {len(lost)} of {s.sent} lost, first {lost[:5]}, {twice} twice"
@@ -251,9 +265,7 @@ def test_random_cloud(land, three, seed):
     except Exception as e:
         pytest.fail(f"seed {seed} (again: --seed {seed}): {e}\n\n{play.story()}\n\n{traceback.format_exc()}", pytrace=False)
     finally:
-        for what in ("server", *(f"agent@{host}" for host in HOSTS)):
-            with contextlib.suppress(LabError):
-                three.start(what)
+        land.mend()
         play.changes.unmake()
         land.converge()
     for host in HOSTS:

@@ -106,11 +106,12 @@ class Changes:
             more["admin_state_up"] = False
         if self.rng.random() < 0.1:
             more["port_security_enabled"] = False
+        owner = self.rng.choice(["compute:nova"] * 12 + ["network:dhcp"])
         host, name = self.rng.choice(self.hosts), self.name("v")
         text = {k: v for k, v in more.items() if k != "fixed_ips"}
-        port = self.say(f"vm {name} on {first.network.name} at {host}, addresses of {first.name} {len(more['fixed_ips'])} {text}",
-                        lambda: self.api.create("ports", name=name, network_id=first.network.id, device_owner="compute:nova",
-                                                device_id=name, **{"binding:host_id": host}, **more))
+        port = self.say(f"vm {name} on {first.network.name} at {host}, addresses of {first.name} {len(more['fixed_ips'])}, {owner} {text}",
+                        lambda: self.api.create("ports", name=name, network_id=first.network.id, device_owner=owner, device_id=name,
+                                                **{"binding:host_id": host}, **more))
         if port:
             self.plug(port)
         return port
@@ -175,7 +176,7 @@ class Changes:
 
     def bind(self, cloud):
         """What was stopped starts, anywhere."""
-        stopped = sorted((p for p in cloud.spare if p["device_owner"] == "compute:nova"), key=lambda p: p["name"])
+        stopped = sorted((p for p in cloud.spare if p["device_owner"] in ("compute:nova", "network:dhcp")), key=lambda p: p["name"])
         if not stopped:
             return False
         port, host = self.rng.choice(stopped), self.rng.choice(self.hosts)
@@ -245,7 +246,10 @@ class Changes:
         if not vms:
             return False
         vm = self.rng.choice(vms)
-        subnet = self.rng.choice([s for s in cloud.subnets if s.network == vm.network])
+        subnets = [s for s in cloud.subnets if s.network == vm.network]
+        if not subnets:
+            return False
+        subnet = self.rng.choice(subnets)
         return self.update_port(f"{vm.name} gets another address, of {subnet.name}", vm.port,
                                 fixed_ips=[{"subnet_id": subnet.id}])
 

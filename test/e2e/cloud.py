@@ -8,6 +8,11 @@ INTERFACE = "network:router_interface_distributed"
 ASIDE = "aside" # networks whose names begin so are the tests' own
 
 
+def runs(port):
+    """The port is one that a hypervisor, or a DHCP agent, plugs: VMs are meant by both from here on."""
+    return port["device_owner"] in ("compute:nova", "network:dhcp") and port["binding:host_id"]
+
+
 @dataclasses.dataclass(frozen=True)
 class Network:
     id: str
@@ -102,10 +107,10 @@ class Cloud:
             if p["device_owner"] == INTERFACE:
                 self.interfaces.append(Interface(p["id"], routers[p["device_id"]], network, p["mac_address"],
                                                  p["admin_state_up"], addresses))
-            elif p["device_owner"].startswith("compute:nova") and p["binding:host_id"]:
+            elif runs(p):
                 self.vms.append(VM(p["id"], p["name"], network, p["mac_address"], p["admin_state_up"],
                                    p["binding:host_id"], p["binding:profile"].get("migrating_to"), places.get(p["id"]),
-                                   p["port_security_enabled"], addresses))
+                                   p["port_security_enabled"] and p["device_owner"] == "compute:nova", addresses))
             else:
                 self.spare.append(p)
         for rows in (self.networks, self.subnets, self.routers, self.interfaces, self.vms):

@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 
+from cloud import runs
 from lab.base import until
 from lab.ns import Space
 from lab.underlay import UPLINK, batch, replug, unplug
@@ -115,7 +116,7 @@ class Guests:
 
     def follow(self, ports, mtus):
         """What hypervisors do when these are all ports that there are."""
-        wanted = {p["id"]: p for p in ports if p["device_owner"].startswith("compute:nova") and p["binding:host_id"]}
+        wanted = {p["id"]: p for p in ports if runs(p)}
         for gone in set(self.places) - set(wanted):
             self.place(gone, None)
         for id, p in wanted.items():

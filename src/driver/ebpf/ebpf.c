@@ -157,21 +157,20 @@ static int read_generation(struct driver *d, struct err *err)
 
 static int load(struct driver *d, struct err *err)
 {
-	_cleanup_(freep) char *dir = xasprintf("%s/%s", d->pin_dir, EB_LAYOUT);
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = dir);
-	int r = pins_make(d->pin_dir, dir, err);
+	int r;
 
-	if (r < 0)
-		return r;
 	libbpf_set_print(quiet);
-	d->bpf = neutrino_bpf__open_opts(&opts);
+	d->bpf = neutrino_bpf__open();
 	if (!d->bpf)
 		return err_errno(err, -errno, "open of the BPF object");
+	r = pins_set(d->pin_dir, d->bpf->obj, &d->layout, err);
+	if (r < 0)
+		return r;
 	d->bpf->rodata->trace = d->config.trace;
 	d->bpf->rodata->vxlan_port = d->config.vxlan_udp_port;
 	r = neutrino_bpf__load(d->bpf);
 	if (r < 0)
-		return err_errno(err, r, "load of the BPF programs (pins: %s)", dir);
+		return err_errno(err, r, "load of the BPF programs (pins: %s/%s)", d->pin_dir, d->layout);
 	r = find_maps(d, err);
 	return r < 0 ? r : read_generation(d, err);
 }
@@ -192,7 +191,9 @@ static void driver_close(struct driver *d)
 	ways_fini(d);
 	free(d->queue);
 	free(d->failures);
+	free(d->layout);
 	free(d->pin_dir);
+	closep(&d->held); /* last: from here on another agent may come */
 	free(d);
 }
 
@@ -210,13 +211,16 @@ static int driver_open(const struct driver_config *config, struct loop *loop, co
 
 	d->config = *config;
 	d->pin_dir = xstrdup(config->pin_dir);
+	d->held = -1;
 	d->loop = loop;
 	if (events)
 		d->events = *events;
 	d->plan = plan_new();
 	d->idle = loop_idle(loop, on_idle, d);
 	d->reroute = loop_idle(loop, on_reroute, d);
-	r = load(d, err);
+	r = pins_open(d->pin_dir, &d->held, err);
+	if (r >= 0)
+		r = load(d, err);
 	if (r < 0)
 		return r;
 	d->cells.live = &d->fds;
@@ -528,7 +532,7 @@ static void driver_sync(struct driver *d, const struct plan *plan, driver_done d
 	d->synced = true;
 	ports_attach(d);
 	ports_detach_strays(d);
-	pins_drop_others(d->pin_dir, EB_LAYOUT);
+	pins_drop_others(d->pin_dir, d->layout);
 	finish(d, done, arg);
 }
 
@@ -574,9 +578,13 @@ static void detach_one(const struct netlink_link *l, void *arg)
 static int driver_cleanup(const struct driver_config *config, struct err *err)
 {
 	_cleanup_(netlink_closep) struct netlink *n = NULL;
+	_cleanup_(closep) int held = -1;
 	struct netlink_link l;
-	int r = netlink_open(NULL, NULL, &n, err);
+	int r = pins_hold(config->pin_dir, &held, err);
 
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = netlink_open(NULL, NULL, &n, err);
 	if (r < 0)
 		return r;
 	r = netlink_links(n, detach_one, NULL, err);

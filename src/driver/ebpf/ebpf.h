@@ -103,6 +103,8 @@ struct port_event {
 struct driver {
 	struct driver_config config;
 	char *pin_dir;
+	char *layout; /* folder in there */
+	int held; /* the pin directory, locked */
 	struct loop *loop;
 	struct driver_events events;
 	struct netlink *netlink;

@@ -5,9 +5,10 @@
  * layout: keys and values of the maps, as both sides see them. Included by the BPF programs
  * and by the driver; plain C on linux/types.h.
  *
- * The maps are pinned under a directory named after EB_LAYOUT. Change anything here (or a
- * map's type in maps.h) and change EB_LAYOUT too: the next agent then fills new maps, switches
- * the programs over, and drops the old ones, instead of reading them wrongly.
+ * The maps are pinned under a directory named after EB_LAYOUT and the maps' shapes. What
+ * changes in a shape (type, sizes, flags) is seen by itself; change what a field means and
+ * change EB_LAYOUT too. The next agent then fills new maps, switches the programs over, and
+ * drops the old ones, instead of reading them wrongly.
  *
  * All padding is explicit and zero: keys are hashed as bytes. Addresses are 16 bytes in
  * network order, IPv4 mapped, like struct ip. Keys of prefixes have the family, 4 or 6: else ::/0
@@ -210,7 +211,9 @@ struct eb_flow {
 	__u32 zero; /* values of processors are read in steps of 8 bytes */
 };
 
-/* verdicts, drops: one per verdict and reason and processor */
+/* verdicts, drops: one per verdict and reason and processor. A new reason is no new layout: there is room. */
+#define EB_VERDICTS 32
+#define EB_DROPS 128
 struct eb_counter {
 	__u64 packets;
 	__u64 bytes;

@@ -63,9 +63,11 @@ HASH(interface, struct eb_mac_key, struct eb_interface, 131072);
 HASH(router_address, struct eb_router_address_key, __u32, 262144);
 TRIE(route, struct eb_route_key, struct eb_route, 262144);
 MAP(generation, BPF_MAP_TYPE_ARRAY, __u32, __u32, 1, 0);
-CPUS(verdicts, struct eb_counter, VERDICT_COUNT);
-CPUS(drops, struct eb_counter, DROP_COUNT + 32); /* room for reasons to come */
+CPUS(verdicts, struct eb_counter, EB_VERDICTS);
+CPUS(drops, struct eb_counter, EB_DROPS);
 CPUS(decision, struct eb_decision, 1);
+
+_Static_assert(VERDICT_COUNT <= EB_VERDICTS && DROP_COUNT <= EB_DROPS, "room for counters");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

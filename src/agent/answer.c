@@ -154,12 +154,32 @@ static void status_head(struct answer *an)
 	jw_kv_uint(&an->data, "failed", apply_failures(ap));
 }
 
+static void on_warning(const char *text, void *arg)
+{
+	struct answer *an = arg;
+
+	utstring_printf(an->text, "warning: %s\n", text);
+	jw_string(&an->data, text);
+}
+
+static void status_warnings(struct answer *an)
+{
+	const struct driver_ops *ops = agent_config(an->agent)->ops;
+
+	jw_key(&an->data, "warnings");
+	jw_array(&an->data);
+	if (ops->warnings)
+		ops->warnings(agent_driver(an->agent), on_warning, an);
+	jw_end_array(&an->data);
+}
+
 static int show_status(struct answer *an)
 {
 	struct agent *a = an->agent;
 
 	jw_object(&an->data);
 	status_head(an);
+	status_warnings(an);
 	jw_key(&an->data, "ports");
 	jw_array(&an->data);
 	status_each(agent_status(a), follow_plan(agent_follow(a)), agent_apply(a), status_port, an);

@@ -17,7 +17,8 @@
  *
  * Devices: the driver finds the device of each port record (by the name "tap" + 11 characters
  * of the UUID, or by what its datapath uses), attaches when it appears, and tells the agent by
- * events->port. A port without a device is not a failure.
+ * events->port. A port without a device is not a failure. A device that looks like a port's and
+ * has no record lets nothing through, from when the driver sees it until it goes or cleanup().
  *
  * All calls come from the loop's thread. Plans and changes passed in are read only until the
  * call returns; a driver copies what it needs later.
@@ -64,6 +65,8 @@ struct driver_counter {
 enum driver_audit_kind { DRIVER_AUDIT_MISSING, DRIVER_AUDIT_EXTRA, DRIVER_AUDIT_DIFFERENT };
 typedef void (*driver_audit)(enum driver_audit_kind kind, const char *what, void *arg);
 
+typedef void (*driver_warning)(const char *text, void *arg);
+
 struct driver_config {
 	const char *state_dir; /* where the driver may keep files; "/run/neutrino" */
 	const char *pin_dir; /* ebpf: "/sys/fs/bpf/neutrino" */
@@ -83,8 +86,11 @@ struct driver_ops {
 
 	void (*sync)(struct driver *d, const struct plan *plan, driver_done done, void *arg);
 	void (*apply)(struct driver *d, const struct plan_changes *changes, driver_done done, void *arg);
-	/* Compares the datapath with the plan and names each difference; changes nothing. */
+	/* Compares the datapath with the plan and names each difference; changes nothing. What others took away from
+	 * devices the driver puts back, from the loop. */
 	int (*audit)(struct driver *d, const struct plan *plan, driver_audit fn, void *arg, struct err *err);
+	/* What an operator should know of this host, a line each. NULL: never anything. */
+	void (*warnings)(struct driver *d, driver_warning fn, void *arg);
 	/* Totals since the datapath was made; fills at most `max`, returns how many there are. */
 	size_t (*counters)(struct driver *d, struct driver_counter *ret, size_t max);
 };

@@ -16,6 +16,8 @@
 #include "io/loop.h"
 
 #define BUFFER_SIZE 32768
+#define LIST_TRIES 8
+#define GROUPS (RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_IFADDR | RTMGRP_TC)
 #define WATCH_BUFFER (4 * 1024 * 1024) /* kernel side: hundreds of devices at once */
 
 struct netlink {
@@ -80,6 +82,9 @@ static void read_link(const struct nlmsghdr *h, struct netlink_link *l)
 		case IFLA_MTU:
 			l->mtu = mnl_attr_get_u32(a);
 			break;
+		case IFLA_MASTER:
+			l->master = mnl_attr_get_u32(a);
+			break;
 		case IFLA_LINK_NETNSID:
 			elsewhere = true;
 			break;
@@ -93,40 +98,66 @@ static void read_link(const struct nlmsghdr *h, struct netlink_link *l)
 	l->peer_elsewhere = elsewhere && !strcmp(l->kind, "veth");
 }
 
+static void link_changed(struct netlink *n, const struct nlmsghdr *h)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(h);
+	struct netlink_link l;
+
+	if (ifi->ifi_family != AF_UNSPEC) /* a bridge's port: about another thing */
+		return;
+	read_link(h, &l);
+	n->events.link(&l, h->nlmsg_type == RTM_DELLINK, n->events.arg);
+}
+
+/* Positive: a route or an address. */
+static int changed(struct netlink *n, const struct nlmsghdr *h)
+{
+	switch (h->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		link_changed(n, h);
+		return 0;
+	case RTM_DELTFILTER:
+	case RTM_DELQDISC:
+		n->events.filter((uint32_t)((const struct tcmsg *)mnl_nlmsg_get_payload(h))->tcm_ifindex,
+				 n->events.arg);
+		return 0;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * After a loss what is still queued tells of a past that the list to come is newer than: a
+ * device that went meanwhile would seem to come again. So it is thrown away.
+ */
 static void on_watch(uint32_t events, void *arg)
 {
 	struct netlink *n = arg;
 	_Alignas(8) char buffer[BUFFER_SIZE];
-	bool route = false;
+	bool route = false, lost = false;
 
 	(void)events;
 	for (;;) {
 		ssize_t len = mnl_socket_recvfrom(n->watch, buffer, sizeof(buffer));
-
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len < 0) {
-			if (errno == ENOBUFS)
-				n->events.again(n->events.arg);
-			break;
-		}
 		int left = (int)len;
 
-		for (const struct nlmsghdr *h = (void *)buffer; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
-			if (h->nlmsg_type == RTM_NEWLINK || h->nlmsg_type == RTM_DELLINK) {
-				struct netlink_link l;
-
-				/* bridge port messages are about another thing */
-				if (((const struct ifinfomsg *)mnl_nlmsg_get_payload(h))->ifi_family != AF_UNSPEC)
-					continue;
-				read_link(h, &l);
-				n->events.link(&l, h->nlmsg_type == RTM_DELLINK, n->events.arg);
-			} else {
-				route = true;
-			}
-		}
+		if (len < 0 && errno != EINTR && errno != ENOBUFS)
+			break;
+		lost |= len < 0 && errno == ENOBUFS;
+		if (len < 0 || lost)
+			continue;
+		for (const struct nlmsghdr *h = (void *)buffer; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
+			route |= changed(n, h);
 	}
-	if (route)
+	if (lost)
+		n->events.again(n->events.arg);
+	else if (route)
 		n->events.route(n->events.arg);
 }
 
@@ -138,7 +169,7 @@ static int open_watch(struct netlink *n, struct loop *loop)
 	if (!n->watch)
 		return -errno;
 	setsockopt(mnl_socket_get_fd(n->watch), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	if (mnl_socket_bind(n->watch, RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_IFADDR, MNL_SOCKET_AUTOPID) < 0)
+	if (mnl_socket_bind(n->watch, GROUPS, MNL_SOCKET_AUTOPID) < 0)
 		return -errno;
 	n->source = loop_io(loop, mnl_socket_get_fd(n->watch), EPOLLIN, on_watch, n);
 	return 0;
@@ -180,10 +211,14 @@ void netlink_closep(struct netlink **n)
 	netlink_close(*n);
 }
 
-/* Sends a request and reads its answers; fn sees each message that is not the end. Returns a negative errno. */
+/*
+ * Sends a request and reads its answers; fn sees each message that is not the end. Returns a negative errno; -EAGAIN
+ * after a list that changed while it was read, and may lack what was there all the time.
+ */
 static int ask(struct netlink *n, struct nlmsghdr *h, void (*fn)(const struct nlmsghdr *h, void *arg), void *arg)
 {
 	_Alignas(8) char buffer[BUFFER_SIZE];
+	bool torn = false;
 
 	h->nlmsg_seq = ++n->seq;
 	if (mnl_socket_sendto(n->request, h, h->nlmsg_len) < 0)
@@ -200,10 +235,11 @@ static int ask(struct netlink *n, struct nlmsghdr *h, void (*fn)(const struct nl
 		for (const struct nlmsghdr *m = (void *)buffer; mnl_nlmsg_ok(m, left); m = mnl_nlmsg_next(m, &left)) {
 			if (m->nlmsg_seq != n->seq)
 				continue;
+			torn |= m->nlmsg_flags & NLM_F_DUMP_INTR;
 			if (m->nlmsg_type == NLMSG_ERROR)
 				return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(m))->error;
 			if (m->nlmsg_type == NLMSG_DONE)
-				return 0;
+				return torn ? -EAGAIN : 0;
 			if (fn)
 				fn(m, arg);
 		}
@@ -242,10 +278,11 @@ static struct nlmsghdr *link_request(char *buffer, uint16_t type, uint16_t flags
 int netlink_links(struct netlink *n, netlink_link_fn fn, void *arg, struct err *err)
 {
 	_Alignas(8) char buffer[256];
-	struct nlmsghdr *h = link_request(buffer, RTM_GETLINK, NLM_F_DUMP, 0);
 	struct link_arg la = { .fn = fn, .arg = arg };
-	int r = ask(n, h, on_link, &la);
+	int r = -EAGAIN;
 
+	for (int i = 0; i < LIST_TRIES && r == -EAGAIN; i++)
+		r = ask(n, link_request(buffer, RTM_GETLINK, NLM_F_DUMP, 0), on_link, &la);
 	return r < 0 ? err_errno(err, r, "list of links") : 0;
 }
 
@@ -259,6 +296,15 @@ int netlink_link_find(struct netlink *n, const char *name, struct netlink_link *
 	mnl_attr_put_strz(h, IFLA_IFNAME, name);
 	r = ask(n, h, on_link, &la);
 	return r < 0 ? err_errno(err, r, "link %s", name) : 0;
+}
+
+int netlink_link_get(struct netlink *n, uint32_t ifindex, struct netlink_link *ret, struct err *err)
+{
+	_Alignas(8) char buffer[256];
+	struct link_arg la = { .one = ret };
+	int r = ask(n, link_request(buffer, RTM_GETLINK, NLM_F_ACK, ifindex), on_link, &la);
+
+	return r < 0 ? err_errno(err, r, "link %u", ifindex) : 0;
 }
 
 int netlink_link_delete(struct netlink *n, uint32_t ifindex, struct err *err)
@@ -282,12 +328,22 @@ int netlink_link_up(struct netlink *n, uint32_t ifindex, struct err *err)
 	return r < 0 ? err_errno(err, r, "link %u up", ifindex) : 0;
 }
 
-int netlink_vxlan_make(struct netlink *n, const char *name, const char *alias, uint16_t udp_port, struct err *err)
+int netlink_link_alias(struct netlink *n, uint32_t ifindex, const char *alias, struct err *err)
+{
+	_Alignas(8) char buffer[256];
+	struct nlmsghdr *h = link_request(buffer, RTM_NEWLINK, NLM_F_ACK, ifindex);
+	int r;
+
+	mnl_attr_put_strz(h, IFLA_IFALIAS, alias);
+	r = ask(n, h, NULL, NULL);
+	return r < 0 ? err_errno(err, r, "alias of link %u", ifindex) : 0;
+}
+
+int netlink_vxlan_make(struct netlink *n, const char *name, uint16_t udp_port, struct err *err)
 {
 	_Alignas(8) char buffer[1024];
 	struct nlmsghdr *h = link_request(buffer, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, 0);
 	struct nlattr *info, *data;
-	struct netlink_link l;
 	int r;
 
 	mnl_attr_put_strz(h, IFLA_IFNAME, name);
@@ -301,18 +357,7 @@ int netlink_vxlan_make(struct netlink *n, const char *name, const char *alias, u
 	mnl_attr_nest_end(h, data);
 	mnl_attr_nest_end(h, info);
 	r = ask(n, h, NULL, NULL);
-	if (r < 0)
-		return err_errno(err, r, "VXLAN device %s, UDP port %u", name, udp_port);
-	r = netlink_link_find(n, name, &l, err);
-	if (r < 0)
-		return r;
-	/* The alias cannot be given at creation. */
-	h = link_request(buffer, RTM_NEWLINK, NLM_F_ACK, l.ifindex);
-	mnl_attr_put_strz(h, IFLA_IFALIAS, alias);
-	r = ask(n, h, NULL, NULL);
-	if (r < 0)
-		return err_errno(err, r, "alias of %s", name);
-	return netlink_link_up(n, l.ifindex, err);
+	return r < 0 ? err_errno(err, r, "VXLAN device %s, UDP port %u", name, udp_port) : 0;
 }
 
 struct route_arg {

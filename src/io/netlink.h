@@ -5,8 +5,8 @@
  * netlink: the links and routes of this network namespace (libmnl, and the only file that
  * knows it). Requests are short and synchronous; changes come as callbacks from the loop.
  *
- * A watch may lose notifications when the kernel's buffer runs over: then `again` is called,
- * and who listens must list the links anew.
+ * A watch may lose notifications when the kernel's buffer runs over: then what is still in it is
+ * dropped, `again` is called, and who listens must list everything anew.
  */
 
 #include <stdbool.h>
@@ -22,6 +22,7 @@ struct netlink;
 struct netlink_link {
 	uint32_t ifindex;
 	uint32_t mtu;
+	uint32_t master; /* ifindex of the bridge or bond that it is part of; 0: none */
 	bool up;
 	bool peer_elsewhere; /* a veth whose other end is in another namespace */
 	bool collect; /* a VXLAN device that takes tunnel metadata */
@@ -34,6 +35,7 @@ struct netlink_link {
 struct netlink_events {
 	void (*link)(const struct netlink_link *l, bool gone, void *arg); /* new, changed, gone */
 	void (*route)(void *arg); /* some IPv4 route or address changed */
+	void (*filter)(uint32_t ifindex, void *arg); /* a tc filter, or all of them, went from the device */
 	void (*again)(void *arg); /* notifications were lost */
 	void *arg;
 };
@@ -47,10 +49,12 @@ void netlink_closep(struct netlink **n);
 
 int netlink_links(struct netlink *n, netlink_link_fn fn, void *arg, struct err *err);
 int netlink_link_find(struct netlink *n, const char *name, struct netlink_link *ret, struct err *err); /* -ENODEV */
+int netlink_link_get(struct netlink *n, uint32_t ifindex, struct netlink_link *ret, struct err *err); /* -ENODEV */
 int netlink_link_delete(struct netlink *n, uint32_t ifindex, struct err *err);
 
-/* A VXLAN device without network or peers of its own: both come with each packet's metadata. Made up. */
-int netlink_vxlan_make(struct netlink *n, const char *name, const char *alias, uint16_t udp_port, struct err *err);
+/* A VXLAN device without network or peers of its own: both come with each packet's metadata. It is down. */
+int netlink_vxlan_make(struct netlink *n, const char *name, uint16_t udp_port, struct err *err);
+int netlink_link_alias(struct netlink *n, uint32_t ifindex, const char *alias, struct err *err);
 int netlink_link_up(struct netlink *n, uint32_t ifindex, struct err *err);
 
 /* Where a packet to an IPv4 address (4 bytes) leaves: the device, and the router or the address itself. -ENETUNREACH.

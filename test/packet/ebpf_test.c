@@ -362,7 +362,7 @@ static void a_device_that_comes_again_is_attached_again(void **state)
 	assert_true(passes(g));
 }
 
-static void a_port_that_went_meanwhile_is_let_go(void **state)
+static void a_port_that_went_meanwhile_stays_shut(void **state)
 {
 	_cleanup_(planp) struct plan *p = parsed(two_ports);
 	struct plan_record key = PLAN_RECORD(PLAN_PORT);
@@ -375,12 +375,12 @@ static void a_port_that_went_meanwhile_is_let_go(void **state)
 	snprintf(name, sizeof(name), "%s", rig_tap_of(g, 4)->name);
 	key.port.key.port = 4;
 	plan_del(p, &key);
-	fd = rig_tap_of(g, 4)->fd; /* the device stays, but nothing is to be said of it */
+	fd = rig_tap_of(g, 4)->fd; /* the device stays, and a VM behind it */
 	rig_tap_of(g, 4)->fd = -1;
 	must(rig_driver_open(g, &must_err));
 	must(rig_sync(g, p, &must_err));
 	assert_true(if_nametoindex(name));
-	assert_int_equal(program_on(name), 0);
+	assert_true(program_on(name));
 	assert_true(program_on(rig_tap_of(g, 3)->name));
 	assert_int_equal(findings(g, p), 0);
 	close(fd);
@@ -533,18 +533,12 @@ int main(void)
 {
 #define RIG(fn) cmocka_unit_test_setup_teardown(fn, open_rig, close_rig)
 	const struct CMUnitTest tests[] = {
-		RIG(the_verifier_walks_less_than_its_budget),
-		RIG(changes_leave_what_a_sync_would),
-		RIG(it_forwards_while_nobody_runs_and_is_adopted),
-		RIG(a_flow_is_remembered_until_something_changes),
-		RIG(what_the_underlay_does_not_take_is_counted),
-		RIG(a_device_that_comes_again_is_attached_again),
-		RIG(a_port_that_went_meanwhile_is_let_go),
-		RIG(cleanup_takes_ours_alone),
-		RIG(what_a_version_without_tcx_attached_is_replaced),
-		RIG(what_does_not_fit_is_alone),
-		RIG(without_its_tunnel_device_the_rest_goes),
-		RIG(another_layout_is_dropped_after_the_switch),
+		RIG(the_verifier_walks_less_than_its_budget),         RIG(changes_leave_what_a_sync_would),
+		RIG(it_forwards_while_nobody_runs_and_is_adopted),    RIG(a_flow_is_remembered_until_something_changes),
+		RIG(what_the_underlay_does_not_take_is_counted),      RIG(a_device_that_comes_again_is_attached_again),
+		RIG(a_port_that_went_meanwhile_stays_shut),           RIG(cleanup_takes_ours_alone),
+		RIG(what_a_version_without_tcx_attached_is_replaced), RIG(what_does_not_fit_is_alone),
+		RIG(without_its_tunnel_device_the_rest_goes),         RIG(another_layout_is_dropped_after_the_switch),
 	};
 #undef RIG
 

@@ -67,11 +67,18 @@ struct rig_tap *rig_tap_of(struct rig *g, uint32_t port)
 
 static void on_port(uint32_t port, enum driver_port_state state, const char *text, void *arg)
 {
-	struct rig_tap *t = rig_tap_of(arg, port);
+	struct rig *g = arg;
+	struct rig_tap *t = rig_tap_of(g, port);
 
 	(void)text;
+	g->port_failures += state == DRIVER_PORT_FAILED;
 	if (t)
 		t->ready = state == DRIVER_PORT_READY;
+}
+
+static void on_lost(void *arg)
+{
+	((struct rig *)arg)->lost++;
 }
 
 static void on_done(const struct driver_failure *failures, size_t n, void *arg)
@@ -109,7 +116,7 @@ void rig_driver_close(struct rig *g)
 
 int rig_driver_open(struct rig *g, struct err *err)
 {
-	struct driver_events events = { .port = on_port, .arg = g };
+	struct driver_events events = { .port = on_port, .lost = on_lost, .arg = g };
 
 	return driver_ebpf.open(&g->config, g->loop, &events, &g->driver, err);
 }
@@ -158,21 +165,32 @@ failed:
 	return r;
 }
 
-int rig_settle(struct rig *g, struct err *err)
+int rig_until(struct rig *g, bool (*holds)(struct rig *g), struct err *err)
 {
 	uint64_t end = loop_now_us(g->loop) + WAIT_US;
 
-	for (;;) {
-		bool settled = g->done;
-
-		for (size_t i = 0; i < g->n_taps; i++)
-			settled &= g->taps[i].ready == (g->taps[i].fd >= 0);
-		if (settled)
-			return 0;
+	while (!holds(g)) {
 		if (loop_now_us(g->loop) > end)
-			return err_errno(err, -ETIMEDOUT, "the driver does not say that its ports are ready");
+			return err_errno(err, -ETIMEDOUT, "what should come does not");
 		loop_turn(g->loop, 100000);
 	}
+	return 0;
+}
+
+static bool settled(struct rig *g)
+{
+	bool yes = g->done;
+
+	for (size_t i = 0; i < g->n_taps; i++)
+		yes &= g->taps[i].ready == (g->taps[i].fd >= 0);
+	return yes;
+}
+
+int rig_settle(struct rig *g, struct err *err)
+{
+	int r = rig_until(g, settled, err);
+
+	return r < 0 ? err_prefix(err, r, "the driver's word that its ports are ready") : 0;
 }
 
 struct making {
@@ -277,9 +295,13 @@ static int answer(struct rig *g, struct err *err)
 
 int rig_sync(struct rig *g, const struct plan *p, struct err *err)
 {
+	struct plan_record key = PLAN_RECORD(PLAN_PORT);
+
 	g->done = false;
-	for (size_t i = 0; i < g->n_taps; i++)
-		g->taps[i].ready = false; /* a sync says it of each port */
+	for (size_t i = 0; i < g->n_taps; i++) {
+		key.port.key.port = g->taps[i].port;
+		g->taps[i].ready = g->taps[i].fd >= 0 && !plan_find(p, &key); /* a sync says it of each port */
+	}
 	driver_ebpf.sync(g->driver, p, on_done, g);
 	return answer(g, err);
 }

@@ -35,6 +35,8 @@ struct rig {
 	bool done; /* the last call's answer came */
 	size_t n_failures;
 	char failure[320]; /* of the first one */
+	unsigned lost; /* how often the driver said so */
+	unsigned port_failures; /* as said by the driver */
 };
 
 int rig_open(struct rig *g, bool trace, struct err *err);
@@ -46,6 +48,9 @@ void rig_driver_close(struct rig *g);
 int rig_device(struct rig *g, const char *name); /* a tap, up; its descriptor holds it */
 
 int rig_underlay_mtu(struct rig *g, int mtu);
+
+/* Turns the loop until the condition holds. */
+int rig_until(struct rig *g, bool (*holds)(struct rig *g), struct err *err);
 
 /* Devices for exactly the ports of the plan; what is there stays. */
 int rig_taps(struct rig *g, const struct plan *p, struct err *err);

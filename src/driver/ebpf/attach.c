@@ -158,7 +158,7 @@ uint32_t attached(uint32_t ifindex)
 	struct on_device p = { 0, -1 };
 	int r = tcx_find(ifindex, &p);
 
-	if (r == -EINVAL)
+	if (r == -EINVAL || (!r && !p.id)) /* or of a version that knew no tcx */
 		p = clsact_find(&hook);
 	if (p.id)
 		close(p.fd);

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "driver/ebpf/ebpf.h"
 
@@ -14,7 +15,8 @@
  *
  * Order of sync: entries of networks and peers that are gone or have another number or
  * address now (their number may be another's next); everything new and changed, leaves
- * first; what is left over, roots first.
+ * first; what is left over, roots first; and once more what the kernel did not take, as there
+ * may be room now.
  */
 
 struct wish {
@@ -79,20 +81,15 @@ static int read_all(struct driver *d, struct cells *have)
 	return r;
 }
 
-static int each_of(struct driver *d, struct cells *from, const struct cells *other, enum table t,
-		   int (*fn)(struct driver *d, struct cell *cell, struct cell *other))
+/* Each cell remembers whether it was refused. */
+static void each_of(struct driver *d, struct cells *from, const struct cells *other, enum table t,
+		    int (*fn)(struct driver *d, struct cell *cell, struct cell *other))
 {
 	struct cell *c, *tmp;
-	int ret = 0, r;
 
-	HASH_ITER (hh, from->hash, c, tmp) {
-		if (c->id.table != t)
-			continue;
-		r = fn(d, c, cells_find(other, t, c->id.key));
-		if (r < 0)
-			ret = r;
-	}
-	return ret;
+	HASH_ITER (hh, from->hash, c, tmp)
+		if (c->id.table == t)
+			c->refused = fn(d, c, cells_find(other, t, c->id.key));
 }
 
 static int erase_early(struct driver *d, struct cell *have, struct cell *wanted)
@@ -105,6 +102,12 @@ static int write_new(struct driver *d, struct cell *wanted, struct cell *have)
 	if (have && !differs(have, wanted) && !loses_unique(have, wanted))
 		return 0;
 	return table_write(&d->fds, wanted);
+}
+
+static int write_again(struct driver *d, struct cell *wanted, struct cell *have)
+{
+	(void)have;
+	return wanted->refused ? table_write(&d->fds, wanted) : 0;
 }
 
 static int erase_old(struct driver *d, struct cell *have, struct cell *wanted)
@@ -133,13 +136,33 @@ static int sync_floods(struct driver *d, const struct floods *wanted, bool add)
 	return ret;
 }
 
-/* Brings every map to the plan. What could not be written is found again by audit_maps(); the last error is returned.
- */
-int sync_maps(struct driver *d, const struct plan *plan)
+static int sync_lists(struct driver *d, const struct floods *wanted)
+{
+	int r = sync_floods(d, wanted, true);
+
+	sync_floods(d, wanted, false); /* what stays is swept later */
+	return r < 0 ? sync_floods(d, wanted, true) : 0;
+}
+
+/* From here on this is what the driver believes. */
+static void believe(struct driver *d, struct wish *w, const struct cells *have)
+{
+	cells_fini(&d->cells);
+	index_fini(&d->routers);
+	d->cells = (struct cells) { .hash = take(&w->cells.hash), .live = &d->fds };
+	d->routers = take(&w->routers);
+	for (const struct cell *c = have->hash; c; c = c->hh.next)
+		if (c->refused && !cells_find(&d->cells, c->id.table, c->id.key))
+			cells_leave(&d->cells, c);
+	if (d->cells.n_left)
+		log_warn("%zu old entries could not be removed: this is tried again", d->cells.n_left);
+}
+
+int sync_maps(struct driver *d, const struct plan *plan, int *ret_lists)
 {
 	struct cells have = { 0 };
 	struct wish w;
-	int r, ret = 0;
+	int r;
 
 	wish_make(&w, d, plan);
 	r = read_all(d, &have);
@@ -149,31 +172,19 @@ int sync_maps(struct driver *d, const struct plan *plan)
 	r = floods_read(d, &d->floods);
 	if (r < 0)
 		goto out;
-	for (int t = 0; t < TABLE_flood; t++) {
-		r = each_of(d, &have, &w.cells, t, erase_early);
-		ret = r < 0 ? r : ret;
-	}
+	floods_trim(d);
+	for (int t = 0; t < TABLE_flood; t++)
+		each_of(d, &have, &w.cells, t, erase_early);
 	ebpf_changed(d);
-	for (int t = 0; t < TABLE_flood; t++) {
-		r = each_of(d, &w.cells, &have, t, write_new);
-		ret = r < 0 ? r : ret;
-	}
-	r = sync_floods(d, &w.floods, true);
-	ret = r < 0 ? r : ret;
-	r = sync_floods(d, &w.floods, false);
-	ret = r < 0 ? r : ret;
-	for (int t = TABLE_flood - 1; t >= 0; t--) {
-		r = each_of(d, &have, &w.cells, t, erase_old);
-		ret = r < 0 ? r : ret;
-	}
+	for (int t = 0; t < TABLE_flood; t++)
+		each_of(d, &w.cells, &have, t, write_new);
+	*ret_lists = sync_lists(d, &w.floods);
+	for (int t = TABLE_flood - 1; t >= 0; t--)
+		each_of(d, &have, &w.cells, t, erase_old);
+	for (int t = 0; t < TABLE_flood; t++)
+		each_of(d, &w.cells, &have, t, write_again);
 	ebpf_changed(d);
-	/* From here on this is what the driver believes. */
-	cells_fini(&d->cells);
-	index_fini(&d->routers);
-	d->cells.hash = take(&w.cells.hash);
-	d->cells.live = &d->fds;
-	d->routers = take(&w.routers);
-	r = ret;
+	believe(d, &w, &have);
 out:
 	cells_fini(&have);
 	wish_fini(&w);
@@ -271,6 +282,8 @@ int audit_maps(struct driver *d, const struct plan *plan, driver_audit fn, void 
 		for (int t = 0; t < PLAN_N_TABLES; t++)
 			plan_each(plan, t, audit_record, &a);
 		audit_extra(&a);
+		ports_audit(d, fn, arg);
+		tunnel_audit(d, fn, arg);
 	}
 	cells_fini(&a.have);
 	floods_fini(&a.floods);

@@ -60,7 +60,7 @@ void ebpf_event(struct driver *d, uint32_t port, enum driver_port_state state, c
 	loop_idle_arm(d->idle);
 }
 
-static void fail(struct driver *d, const struct plan_record *r, int error)
+static void fail(struct driver *d, const struct plan_record *r, int error, enum table table)
 {
 	struct driver_failure *f;
 
@@ -69,8 +69,13 @@ static void fail(struct driver *d, const struct plan_record *r, int error)
 	memset(f, 0, sizeof(*f));
 	f->record = *r;
 	f->r = error;
-	snprintf(f->text, sizeof(f->text), "%s",
-		 error == -E2BIG || error == -ENOSPC ? "the datapath's table is full" : strerror(-error));
+	if (error == -E2BIG)
+		snprintf(f->text, sizeof(f->text), "the datapath's table %s is full (%u entries)", table_name(table),
+			 table_max(&d->fds, table));
+	else if (error == -ENOSPC)
+		snprintf(f->text, sizeof(f->text), "the network's flood list is full (%d copies)", EB_FLOOD_MAX);
+	else
+		snprintf(f->text, sizeof(f->text), "%s", strerror(-error));
 }
 
 /* Events and answers are given here, never from inside a call. */
@@ -96,15 +101,23 @@ static void on_link(const struct netlink_link *l, bool gone, void *arg)
 {
 	struct driver *d = arg;
 
-	if (gone && l->ifindex == d->vxlan) {
-		log_err("%s was removed by somebody else", EBPF_DEVICE);
-		if (d->events.lost)
-			d->events.lost(d->events.arg);
+	if (d->vxlan && l->ifindex == d->vxlan) {
+		tunnel_link(d, l, gone);
 		return;
 	}
 	port_link(d, l, gone);
 	if (strncmp(l->name, "tap", 3)) /* no way to a peer leads through a VM */
 		loop_idle_arm(d->reroute);
+}
+
+static void on_filter(uint32_t ifindex, void *arg)
+{
+	struct driver *d = arg;
+
+	if (d->vxlan && ifindex == d->vxlan)
+		tunnel_check(d);
+	else
+		port_filter_gone(d, ifindex);
 }
 
 static void on_route(void *arg)
@@ -114,15 +127,28 @@ static void on_route(void *arg)
 
 static void on_again(void *arg)
 {
-	port_relist(arg);
-	on_route(arg);
+	struct driver *d = arg;
+
+	log_warn("notifications of the kernel were lost: all devices are looked at anew");
+	d->relist = true;
+	ebpf_repair(d);
+	on_route(d);
+}
+
+static void on_mtu(void *arg)
+{
+	mtu_check(arg);
 }
 
 /* Also where no way changes, the packet side asks anew what it asks of devices: their MTU. */
 static void on_reroute(void *arg)
 {
-	ways_refresh(arg);
-	ebpf_changed(arg);
+	struct driver *d = arg;
+
+	loop_idle_arm(d->mtu);
+	if (ways_refresh(d) < 0)
+		ebpf_repair_soon(d);
+	ebpf_changed(d);
 }
 
 static int find_maps(struct driver *d, struct err *err)
@@ -181,6 +207,8 @@ static void driver_close(struct driver *d)
 		return;
 	loop_source_free(d->idle);
 	loop_source_free(d->reroute);
+	loop_source_free(d->mtu);
+	loop_source_free(d->repair);
 	netlink_close(d->netlink);
 	neutrino_bpf__destroy(d->bpf);
 	plan_free(d->plan);
@@ -189,6 +217,7 @@ static void driver_close(struct driver *d)
 	index_fini(&d->routers);
 	ports_fini(d);
 	ways_fini(d);
+	mtu_fini(d);
 	free(d->queue);
 	free(d->failures);
 	free(d->layout);
@@ -206,7 +235,7 @@ static int driver_open(const struct driver_config *config, struct loop *loop, co
 		       struct driver **ret, struct err *err)
 {
 	_cleanup_(driver_closep) struct driver *d = xcalloc(1, sizeof(*d));
-	struct netlink_events watch = { on_link, on_route, on_again, d };
+	struct netlink_events watch = { on_link, on_route, on_filter, on_again, d };
 	int r;
 
 	d->config = *config;
@@ -218,6 +247,8 @@ static int driver_open(const struct driver_config *config, struct loop *loop, co
 	d->plan = plan_new();
 	d->idle = loop_idle(loop, on_idle, d);
 	d->reroute = loop_idle(loop, on_reroute, d);
+	d->mtu = loop_idle(loop, on_mtu, d);
+	d->repair = loop_timer(loop, ebpf_repair, d);
 	r = pins_open(d->pin_dir, &d->held, err);
 	if (r >= 0)
 		r = load(d, err);
@@ -256,6 +287,8 @@ static int del_first(struct driver *d, const struct rows *rows, size_t n)
 		r = cells_del(&d->cells, rows->items[n].table, rows->items[n].key);
 		ret = r < 0 ? r : ret;
 	}
+	if (ret < 0)
+		ebpf_repair_soon(d);
 	return ret;
 }
 
@@ -265,7 +298,7 @@ int ebpf_remake(struct driver *d, const struct rows *was, const struct rows *now
 	int r = put_all(d, now, &n);
 
 	if (r >= 0) {
-		r = del_first(d, was, was->n);
+		del_first(d, was, was->n); /* what is left over goes later */
 	} else {
 		del_first(d, now, n);
 		/* values that were overwritten */
@@ -276,34 +309,41 @@ int ebpf_remake(struct driver *d, const struct rows *was, const struct rows *now
 	return r;
 }
 
-static int make_flood(struct driver *d, const struct plan_record *r)
+/* The copy of flooded frames that the record stands for; its network, or 0. */
+static uint32_t copy_of(const struct plan_record *r, struct flood_target *ret)
 {
-	struct flood_target t = { 0 };
-
+	*ret = (struct flood_target) { 0 };
 	if (r->table == PLAN_PORT) {
-		t.port = r->port.key.port;
-		return flood_add(d, r->port.network, &t);
+		ret->port = r->port.key.port;
+		return r->port.network;
 	}
 	if (r->table == PLAN_FLOOD) {
-		t.peer = r->flood.key.host;
-		return flood_add(d, r->flood.key.network, &t);
+		ret->peer = r->flood.key.host;
+		return r->flood.key.network;
 	}
 	return 0;
 }
 
+static int make_flood(struct driver *d, const struct plan_record *r)
+{
+	struct flood_target t;
+	uint32_t network = copy_of(r, &t);
+	int ret = network ? flood_add(d, network, &t) : 0;
+
+	if (ret < 0)
+		d->cells.refused = TABLE_flood;
+	return ret;
+}
+
 static int unmake_flood(struct driver *d, const struct plan_record *r)
 {
-	struct flood_target t = { 0 };
+	struct flood_target t;
+	uint32_t network = copy_of(r, &t);
+	int ret = network ? flood_del(d, network, &t) : 0;
 
-	if (r->table == PLAN_PORT) {
-		t.port = r->port.key.port;
-		return flood_del(d, r->port.network, &t);
-	}
-	if (r->table == PLAN_FLOOD) {
-		t.peer = r->flood.key.host;
-		return flood_del(d, r->flood.key.network, &t);
-	}
-	return 0;
+	if (ret < 0)
+		ebpf_repair_soon(d);
+	return ret;
 }
 
 /* What the driver keeps beside the entries for this record. */
@@ -349,6 +389,7 @@ int ebpf_make(struct driver *d, const struct plan_record *r)
 	return ret;
 }
 
+/* Negative: something of it is left over, and goes later. The record is out in any case. */
 int ebpf_unmake(struct driver *d, const struct plan_record *r)
 {
 	struct plan_record copy = *r; /* it may be the plan's own */
@@ -366,22 +407,30 @@ int ebpf_unmake(struct driver *d, const struct plan_record *r)
 	return ret < 0 ? ret : r2;
 }
 
+/* A removal that is asked for again: is anything left over? */
+static int unmake_again(struct driver *d)
+{
+	int r = floods_sweep(d), r2 = cells_sweep(&d->cells);
+
+	ebpf_changed(d);
+	return r < 0 ? r : r2;
+}
+
 /* An update keeps its entries where the key stays, so that no packet finds none. */
 static int update(struct driver *d, const struct plan_record *old, const struct plan_record *r)
 {
 	struct plan_record before = *old;
 	struct rows was = { 0 }, now = { 0 };
-	int ret;
+	bool moves = r->table == PLAN_PORT && before.port.network != r->port.network;
+	int ret = moves ? make_flood(d, r) : 0;
 
+	if (ret < 0)
+		return ret;
 	index_del(&d->routers, &before);
 	rows_of(d, &before, &was);
 	context_add(d, r);
 	rows_of(d, r, &now);
 	ret = ebpf_remake(d, &was, &now);
-	if (ret >= 0 && r->table == PLAN_PORT && before.port.network != r->port.network) {
-		unmake_flood(d, &before);
-		ret = make_flood(d, r);
-	}
 	if (ret < 0) {
 		context_add(d, &before);
 		index_add(&d->routers, &before);
@@ -389,6 +438,8 @@ static int update(struct driver *d, const struct plan_record *old, const struct 
 		index_add(&d->routers, r);
 		plan_set(d->plan, r);
 	}
+	if (moves)
+		unmake_flood(d, ret < 0 ? r : &before);
 	rows_fini(&was);
 	rows_fini(&now);
 	return ret;
@@ -398,6 +449,7 @@ static void finish(struct driver *d, driver_done done, void *arg)
 {
 	d->done = done;
 	d->done_arg = arg;
+	loop_idle_arm(d->mtu);
 	loop_idle_arm(d->idle);
 }
 
@@ -426,113 +478,116 @@ static void drop_contexts(struct driver *d, const struct plan *plan)
 	}
 }
 
-/* After a sync that was refused somewhere: the records whose entries are not there go out again, one by one. */
+/* After a sync: records of which something was refused go out again, one by one. */
 struct recheck {
 	struct driver *d;
-	int r;
-	struct plan_record *failed;
-	size_t n;
+	int lists; /* why a copy is not in its list */
 };
 
-static void recheck(const struct plan_record *r, void *arg)
+static int refused_of(const struct recheck *c, const struct plan_record *r, enum table *ret_table)
 {
-	struct recheck *c = arg;
 	struct rows rows = { 0 };
-	uint8_t value[CELL_VALUE_SIZE];
-	bool missing = false;
+	struct flood_target t;
+	uint32_t network = copy_of(r, &t);
+	int ret = 0;
 
 	index_del(&c->d->routers, r);
 	rows_of(c->d, r, &rows);
 	index_add(&c->d->routers, r);
-	for (size_t i = 0; i < rows.n && !missing; i++)
-		missing = bpf_map_lookup_elem(c->d->fds.fd[rows.items[i].table], rows.items[i].key, value);
-	if (r->table == PLAN_FLOOD)
-		missing = !flood_has(&c->d->floods, r->flood.key.network,
-				     &(struct flood_target) { .peer = r->flood.key.host });
-	else if (r->table == PLAN_PORT && !missing)
-		missing =
-			!flood_has(&c->d->floods, r->port.network, &(struct flood_target) { .port = r->port.key.port });
+	for (size_t i = 0; i < rows.n && !ret; i++) {
+		*ret_table = rows.items[i].table;
+		ret = cells_find(&c->d->cells, rows.items[i].table, rows.items[i].key)->refused;
+	}
 	rows_fini(&rows);
-	if (!missing)
-		return;
-	c->failed = xrealloc(c->failed, (c->n + 1) * sizeof(*c->failed));
-	c->failed[c->n++] = *r;
+	if (ret || !network || flood_has(&c->d->floods, network, &t))
+		return ret;
+	*ret_table = TABLE_flood;
+	return c->lists;
 }
 
-static void isolate(struct driver *d, int error)
+static void recheck(const struct plan_record *r, void *arg)
 {
-	struct recheck c = { .d = d, .r = error };
+	struct recheck *c = arg;
+	enum table table = TABLE_COUNT;
+	int error = refused_of(c, r, &table);
+
+	if (error)
+		fail(c->d, r, error, table);
+}
+
+static void isolate(struct driver *d, int lists)
+{
+	struct recheck c = { .d = d, .lists = lists };
 
 	for (int t = 0; t < PLAN_N_TABLES; t++)
 		plan_each(d->plan, t, recheck, &c);
-	for (size_t i = 0; i < c.n; i++) {
-		fail(d, &c.failed[i], error);
-		ebpf_unmake(d, &c.failed[i]);
-	}
-	free(c.failed);
+	for (size_t i = 0; i < d->n_failures; i++)
+		ebpf_unmake(d, &d->failures[i].record);
+	if (d->cells.n_left || d->flood_left)
+		ebpf_repair_soon(d);
 }
 
-/* The device and its program. Without them nothing comes by tunnel; what stays on this host, and what leaves it, goes.
- */
-static int tunnel_up(struct driver *d)
+static int apply_one(struct driver *d, const struct plan_change *c)
 {
-	struct err err = { 0 };
-	int r = tunnel_open(d, &err);
+	const struct plan_record *old = plan_find(d->plan, &c->record);
+	int r = 0;
 
-	if (r >= 0) {
-		r = attach(d->vxlan, bpf_program__fd(d->bpf->progs.from_tunnel));
-		if (r < 0)
-			err_errno(&err, r, "%s: attach", EBPF_DEVICE);
-	}
-	if (r < 0) {
-		d->vxlan = 0;
-		log_err("%s", err.text);
-	}
-	return r;
+	if (c->op == PLAN_DELETE)
+		return old ? ebpf_unmake(d, old) : unmake_again(d);
+	if (c->record.table == PLAN_HOST && !d->vxlan)
+		r = tunnel_up(d);
+	if (r < 0)
+		return r;
+	return old ? update(d, old, &c->record) : ebpf_make(d, &c->record);
 }
 
 static void driver_apply(struct driver *d, const struct plan_changes *changes, driver_done done, void *arg)
 {
 	for (size_t i = 0; i < changes->n; i++) {
-		const struct plan_change *c = &changes->items[i];
-		const struct plan_record *old = plan_find(d->plan, &c->record);
-		int r = 0;
+		int r = apply_one(d, &changes->items[i]);
 
-		if (c->record.table == PLAN_HOST && c->op != PLAN_DELETE && !d->vxlan)
-			r = tunnel_up(d);
-		if (r >= 0 && c->op == PLAN_DELETE)
-			r = old ? ebpf_unmake(d, old) : 0;
-		else if (r >= 0)
-			r = old ? update(d, old, &c->record) : ebpf_make(d, &c->record);
 		if (r < 0)
-			fail(d, &c->record, r);
+			fail(d, &changes->items[i].record, r, d->cells.refused);
 	}
 	finish(d, done, arg);
 }
 
-static void driver_sync(struct driver *d, const struct plan *plan, driver_done done, void *arg)
+/* The record that stands for this host as a whole. */
+static struct plan_record host_of(const struct plan *plan)
 {
 	struct plan_record key = PLAN_RECORD(PLAN_HOST);
 	const struct plan_record *host = plan_find(plan, &key);
-	int r, up;
+
+	return host ? *host : key;
+}
+
+static void driver_sync(struct driver *d, const struct plan *plan, driver_done done, void *arg)
+{
+	struct plan_record host = host_of(plan);
+	int r, lists = 0;
 
 	if (tunnel_open(d, NULL) < 0) /* its number goes into the maps; why not is said below */
 		d->vxlan = 0;
 	drop_contexts(d, plan);
 	for (int t = 0; t < PLAN_N_TABLES; t++)
 		plan_each(plan, t, add_context, d);
-	r = sync_maps(d, plan);
-	plan_free(d->plan);
-	d->plan = plan_copy(plan);
+	r = sync_maps(d, plan, &lists);
+	d->unread = r < 0;
+	if (r >= 0) {
+		plan_free(d->plan);
+		d->plan = plan_copy(plan);
+		isolate(d, lists);
+		r = tunnel_up(d);
+	} else {
+		log_err("the maps cannot be read: %s", strerror(-r));
+		ebpf_repair_soon(d);
+	}
 	if (r < 0)
-		isolate(d, r);
-	up = tunnel_up(d);
-	if (up < 0)
-		fail(d, host ? host : &key, up);
+		fail(d, &host, r, TABLE_config);
 	d->synced = true;
 	ports_attach(d);
-	ports_detach_strays(d);
-	pins_drop_others(d->pin_dir, d->layout);
+	if (!d->unread)
+		pins_drop_others(d->pin_dir, d->layout);
 	finish(d, done, arg);
 }
 
@@ -590,7 +645,7 @@ static int driver_cleanup(const struct driver_config *config, struct err *err)
 	r = netlink_links(n, detach_one, NULL, err);
 	if (r < 0)
 		return r;
-	if (!netlink_link_find(n, EBPF_DEVICE, &l, NULL) && !strcmp(l.alias, EBPF_ALIAS)) {
+	if (!netlink_link_find(n, EBPF_DEVICE, &l, NULL) && tunnel_is_ours(&l)) {
 		r = netlink_link_delete(n, l.ifindex, err);
 		if (r < 0)
 			return r;
@@ -607,5 +662,6 @@ const struct driver_ops driver_ebpf = {
 	.sync = driver_sync,
 	.apply = driver_apply,
 	.audit = driver_audit_call,
+	.warnings = mtu_each,
 	.counters = driver_counters,
 };

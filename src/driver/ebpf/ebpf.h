@@ -10,8 +10,10 @@
  *   flood.c   the lists of copies of each network
  *   port.c    devices of ports: appear, attach, go
  *   tunnel.c  the VXLAN device, and the way to each peer
+ *   mtu.c     warnings of networks that do not fit into the underlay
  *   attach.c  programs on devices
  *   audit.c   sync and audit: maps compared with a plan
+ *   repair.c  what failed, or was undone by others, tried again
  *
  * What an entry says beyond its record (a port's ifindex, the underlay's next hop) is state
  * of the driver. It changes only between ebpf_unmake() and ebpf_make() of the records that
@@ -72,6 +74,10 @@ struct tap {
 	uint32_t ifindex;
 	char name[NETLINK_NAME_SIZE];
 	bool peer_elsewhere;
+	bool guest; /* of a kind that VMs have */
+	bool claimed; /* now or once, by a record */
+	uint32_t master;
+	enum { TAP_OPEN, TAP_FILTER_EARLIER, TAP_FILTER } filter; /* none; an earlier run's; this run's */
 	UT_hash_handle hh;
 };
 
@@ -81,7 +87,7 @@ struct port_device {
 	char name[NETLINK_NAME_SIZE];
 	uint32_t ifindex; /* 0: none */
 	bool peer_elsewhere;
-	bool attached; /* this run's program */
+	bool trouble; /* programming or attaching it failed: to be tried again */
 	UT_hash_handle hh; /* by port */
 	UT_hash_handle by_name;
 };
@@ -117,12 +123,20 @@ struct driver {
 	struct tap *taps;
 	struct port_device *ports, *ports_by_name;
 	struct peer_way *ways;
+	struct mtu_warning *mtu_warnings;
 	uint32_t generation; /* of what the maps hold */
 	uint32_t vxlan; /* ifindex of the device, 0 until the first sync */
 	bool synced;
+	bool unread; /* the last sync did not come to an end */
+	bool relist; /* devices are not known for sure */
+	bool flood_left; /* a copy that should be gone is not */
 
 	struct loop_source *idle; /* gives events and the answer of the last call */
 	struct loop_source *reroute; /* looks the peers' ways up again */
+	struct loop_source *mtu; /* compares networks and underlay again */
+	struct loop_source *repair;
+	uint64_t repair_us; /* the pause before the next time */
+	bool repair_armed;
 	struct port_event *queue;
 	size_t n_queue;
 	driver_done done;
@@ -154,6 +168,8 @@ bool flood_has(const struct floods *f, uint32_t network, const struct flood_targ
 int flood_add(struct driver *d, uint32_t network, const struct flood_target *t);
 int flood_del(struct driver *d, uint32_t network, const struct flood_target *t);
 int floods_read(struct driver *d, struct floods *ret); /* from the kernel */
+int floods_sweep(struct driver *d); /* copies that the plan does not want */
+int floods_trim(struct driver *d);
 
 /* port.c */
 int ports_open(struct driver *d, struct err *err); /* finds devices */
@@ -162,24 +178,42 @@ void port_link(struct driver *d, const struct netlink_link *l, bool gone);
 struct port_device *port_find(const struct driver *d, uint32_t port);
 struct port_device *port_add(struct driver *d, const struct plan_record *r);
 void port_del(struct driver *d, uint32_t port);
-void port_attach(struct driver *d, struct port_device *p); /* and says so */
-void ports_attach(struct driver *d);
-void ports_detach_strays(struct driver *d);
-void port_relist(struct driver *d);
+int port_attach(struct driver *d, struct port_device *p); /* and says so */
+void ports_attach(struct driver *d); /* of the plan, and those that no record claims */
+void port_filter_gone(struct driver *d, uint32_t ifindex); /* perhaps */
+int port_relist(struct driver *d);
+int ports_repair(struct driver *d);
+void ports_audit(struct driver *d, driver_audit fn, void *arg);
 
 /* tunnel.c */
-int tunnel_open(struct driver *d, struct err *err); /* makes or adopts the device */
+bool tunnel_is_ours(const struct netlink_link *l);
+int tunnel_open(struct driver *d, struct err *err); /* makes or adopts the device, as it is: down if it is new */
+int tunnel_up(struct driver *d); /* with its program */
+int tunnel_check(struct driver *d); /* still so? */
+void tunnel_link(struct driver *d, const struct netlink_link *l, bool gone);
+void tunnel_audit(struct driver *d, driver_audit fn, void *arg);
 void way_add(struct driver *d, const struct plan_peer *p);
 void way_del(struct driver *d, uint32_t host);
 struct peer_way *way_find(const struct driver *d, uint32_t host);
-void ways_refresh(struct driver *d);
+int ways_refresh(struct driver *d);
 void ways_fini(struct driver *d);
+
+/* mtu.c */
+void mtu_check(struct driver *d);
+void mtu_each(struct driver *d, driver_warning fn, void *arg);
+void mtu_fini(struct driver *d);
 
 /* attach.c: one program of ours on a device's ingress */
 int attach(uint32_t ifindex, int prog_fd);
 int detach(uint32_t ifindex); /* only a program of ours; 0 when there is none */
 uint32_t attached(uint32_t ifindex); /* the id of ours, 0 for none */
 
+/* repair.c */
+void ebpf_repair(void *d); /* now; what fails again is tried again later */
+void ebpf_repair_soon(struct driver *d);
+
 /* audit.c */
-int sync_maps(struct driver *d, const struct plan *plan);
+/* Brings every map to the plan. A cell remembers what the kernel refused; of copies that are not in their list it is
+ * said why. Negative: the maps cannot be read, nothing was changed. */
+int sync_maps(struct driver *d, const struct plan *plan, int *ret_lists);
 int audit_maps(struct driver *d, const struct plan *plan, driver_audit fn, void *arg, struct err *err);

@@ -109,14 +109,19 @@ int flood_add(struct driver *d, uint32_t network, const struct flood_target *t)
 	return 0;
 }
 
-int flood_del(struct driver *d, uint32_t network, const struct flood_target *t)
+static int net_close(struct driver *d, struct flood_net *n)
 {
-	struct flood_net *n = net_find(&d->floods, network);
-	uint32_t gone = slot_of(n, t);
-	int r = 0;
+	int r = erase_slot(d, n->network, 0);
 
-	if (!gone)
-		return 0;
+	if (r >= 0)
+		net_free(&d->floods, n);
+	return r;
+}
+
+static int del(struct driver *d, struct flood_net *n, uint32_t gone)
+{
+	uint32_t network = n->network;
+	int r = 0;
 	struct flood_target last = n->targets[n->n - 1];
 	struct eb_flood slot = { .port = last.port, .peer = last.peer }, head = { .count = n->n - 1 };
 
@@ -130,13 +135,53 @@ int flood_del(struct driver *d, uint32_t network, const struct flood_target *t)
 	r = erase_slot(d, network, n->n);
 	n->targets[gone - 1] = last;
 	n->n--;
-	if (n->n)
-		return r;
-	net_free(&d->floods, n);
-	return erase_slot(d, network, 0);
+	return n->n ? r : net_close(d, n);
 }
 
-/* What an earlier run left. Slots beyond a count are of an interrupted change: not ours to keep. */
+/* On failure the copy stays in the list or a slot behind it, until floods_sweep() or the next sync. */
+int flood_del(struct driver *d, uint32_t network, const struct flood_target *t)
+{
+	struct flood_net *n = net_find(&d->floods, network);
+	uint32_t gone = slot_of(n, t);
+	int r = gone ? del(d, n, gone) : 0;
+
+	d->flood_left |= r < 0;
+	return r;
+}
+
+static bool wanted(const struct driver *d, uint32_t network, const struct flood_target *t)
+{
+	struct plan_record key = PLAN_RECORD(PLAN_FLOOD), port = PLAN_RECORD(PLAN_PORT);
+	const struct plan_record *r;
+
+	key.flood.key.network = network;
+	key.flood.key.host = t->peer;
+	port.port.key.port = t->port;
+	r = plan_find(d->plan, t->port ? &port : &key);
+	return r && (!t->port || r->port.network == network);
+}
+
+int floods_sweep(struct driver *d)
+{
+	struct flood_net *n, *tmp;
+	int ret = 0, r;
+
+	if (!d->flood_left)
+		return 0;
+	HASH_ITER (hh, d->floods.hash, n, tmp) {
+		uint32_t network = n->network, i = n->n;
+
+		r = i ? 0 : net_close(d, n);
+		while (i-- > 0 && r >= 0) /* the last one that goes takes the list with it */
+			if (!wanted(d, network, &n->targets[i]))
+				r = del(d, n, i + 1);
+		ret = r < 0 ? r : ret;
+	}
+	d->flood_left = ret < 0;
+	return ret;
+}
+
+/* What an earlier run left. Slots beyond a count are of an interrupted change. */
 int floods_read(struct driver *d, struct floods *ret)
 {
 	int fd = d->fds.fd[TABLE_flood];
@@ -158,4 +203,28 @@ int floods_read(struct driver *d, struct floods *ret)
 		}
 	}
 	return errno == ENOENT ? 0 : -errno;
+}
+
+/* Erases what no count reaches: an interrupted change left it. */
+int floods_trim(struct driver *d)
+{
+	int fd = d->fds.fd[TABLE_flood], ret = 0, r;
+	struct eb_flood_key key, *previous = NULL, *stray = NULL;
+	size_t n = 0;
+
+	while (!bpf_map_get_next_key(fd, previous, &key)) {
+		const struct flood_net *net = net_find(&d->floods, key.network);
+
+		previous = &key;
+		if (net && net->n && key.slot <= net->n)
+			continue;
+		stray = xrealloc(stray, (n + 1) * sizeof(*stray));
+		stray[n++] = key;
+	}
+	while (n--) {
+		r = erase_slot(d, stray[n].network, stray[n].slot);
+		ret = r < 0 ? r : ret;
+	}
+	free(stray);
+	return ret;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,13 +16,26 @@
  * Devices come and go with the VMs, in any order with the plan. `taps` is every device here
  * that could be a port's; `ports` is every port of the plan with the device it has now. A
  * VM that is plugged again has a new device of the same name.
+ *
+ * A VM behind a device without from_port talks to the host's own stack. So the program is on
+ *
+ *   what a record claims        and the record's entries say what may pass;
+ *   what was claimed once       until it goes: without entries all is dropped (port_unknown);
+ *   what looks like a VM's      named as a port's, a tap or a veth, and in no bridge. Its record
+ *                               is on the way, or never comes.
+ *
+ * Any other device named "tap" is somebody else's, as the ones of Neutron's DHCP agent are: a
+ * veth that goes into a bridge, or a device of Open vSwitch.
  */
+
+#define NAME "tap"
+#define NAME_FORM "xxxxxxxx-xx" /* of a UUID's beginning: x is a hexadecimal digit */
 
 static const char *device_name(const struct plan_port *p, char name[NETLINK_NAME_SIZE])
 {
 	char text[UUID_TEXT_SIZE];
 
-	snprintf(name, NETLINK_NAME_SIZE, "tap%.11s", uuid_format(&p->uuid, text));
+	snprintf(name, NETLINK_NAME_SIZE, NAME "%.11s", uuid_format(&p->uuid, text));
 	return name;
 }
 
@@ -41,6 +55,31 @@ struct port_device *port_find(const struct driver *d, uint32_t port)
 	return p;
 }
 
+static bool named_as_port(const char *name)
+{
+	const char *at = name + strlen(NAME);
+
+	if (strncmp(name, NAME, strlen(NAME)) || strlen(at) != strlen(NAME_FORM))
+		return false;
+	for (const char *form = NAME_FORM; *form; form++, at++)
+		if (*form == 'x' ? !isxdigit((unsigned char)*at) : *at != *form)
+			return false;
+	return true;
+}
+
+static bool is_ours(const struct tap *t)
+{
+	return t->claimed || (t->guest && !t->master && named_as_port(t->name));
+}
+
+static struct port_device *owner(const struct driver *d, const struct tap *t)
+{
+	struct port_device *p;
+
+	HASH_FIND(by_name, d->ports_by_name, t->name, strlen(t->name), p);
+	return p;
+}
+
 struct port_device *port_add(struct driver *d, const struct plan_record *r)
 {
 	struct port_device *p = port_find(d, r->port.key.port);
@@ -55,27 +94,27 @@ struct port_device *port_add(struct driver *d, const struct plan_record *r)
 	if (t) {
 		p->ifindex = t->ifindex;
 		p->peer_elsewhere = t->peer_elsewhere;
+		t->claimed = true;
 	}
 	HASH_ADD_INT(d->ports, port, p);
 	HASH_ADD_KEYPTR(by_name, d->ports_by_name, p->name, strlen(p->name), p);
 	return p;
 }
 
+/* Its device keeps the program. */
 void port_del(struct driver *d, uint32_t port)
 {
 	struct port_device *p = port_find(d, port);
 
 	if (!p)
 		return;
-	if (p->ifindex && p->attached)
-		detach(p->ifindex);
 	HASH_DEL(d->ports, p);
 	HASH_DELETE(by_name, d->ports_by_name, p);
 	free(p);
 }
 
 /* The host's own stack has nothing to say to the VM on this link. */
-static void hush(const char *name)
+static void hush(const char *name, bool quiet)
 {
 	char path[96];
 	int fd;
@@ -84,47 +123,90 @@ static void hush(const char *name)
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (write(fd, "1", 1) < 0)
-		log_debug("%s: IPv6 stays on: %s", name, strerror(errno));
+	if (write(fd, quiet ? "1" : "0", 1) < 0)
+		log_debug("%s: IPv6: %s", name, strerror(errno));
 	close(fd);
 }
 
-void port_attach(struct driver *d, struct port_device *p)
+static int tap_attach(struct driver *d, struct tap *t)
 {
 	int r;
 
-	if (!p->ifindex) {
-		ebpf_event(d, p->port, DRIVER_PORT_ABSENT, "");
-		return;
-	}
-	hush(p->name);
-	r = attach(p->ifindex, bpf_program__fd(d->bpf->progs.from_port));
-	p->attached = r >= 0;
-	if (r == -ENODEV) /* went away again: its notification is on the way */
-		ebpf_event(d, p->port, DRIVER_PORT_ABSENT, "");
-	else if (r < 0)
-		ebpf_event(d, p->port, DRIVER_PORT_FAILED, strerror(-r));
-	else
-		ebpf_event(d, p->port, DRIVER_PORT_READY, "");
+	hush(t->name, true);
+	r = attach(t->ifindex, bpf_program__fd(d->bpf->progs.from_port));
+	if (r >= 0)
+		t->filter = TAP_FILTER;
+	return r;
+}
+
+static int tap_release(struct tap *t)
+{
+	int r = detach(t->ifindex);
+
+	if (r < 0)
+		return r;
+	t->filter = TAP_OPEN;
+	hush(t->name, false);
+	return 0;
+}
+
+/* A device that no record claims. What an earlier run attached is as good until the first sync. */
+static int tap_settle(struct driver *d, struct tap *t)
+{
+	int r = 0;
+
+	if (!is_ours(t))
+		r = t->filter == TAP_FILTER ? tap_release(t) : 0;
+	else if (t->filter == TAP_OPEN || (t->filter == TAP_FILTER_EARLIER && d->synced))
+		r = tap_attach(d, t);
+	if (r >= 0 || r == -ENODEV) /* gone: its notification is on the way */
+		return 0;
+	LOG_LIMIT(log_warn, 5, "%s: %s", t->name, strerror(-r));
+	ebpf_repair_soon(d);
+	return r;
+}
+
+static int port_failed(struct driver *d, struct port_device *p, int r)
+{
+	p->trouble = true;
+	ebpf_event(d, p->port, DRIVER_PORT_FAILED, strerror(-r));
+	ebpf_repair_soon(d);
+	return r;
+}
+
+int port_attach(struct driver *d, struct port_device *p)
+{
+	struct tap *t;
+	int r = -ENODEV;
+
+	HASH_FIND_INT(d->taps, &p->ifindex, t);
+	if (t)
+		r = tap_attach(d, t);
+	if (r < 0 && r != -ENODEV)
+		return port_failed(d, p, r);
+	p->trouble = false;
+	ebpf_event(d, p->port, r < 0 ? DRIVER_PORT_ABSENT : DRIVER_PORT_READY, "");
+	return 0;
 }
 
 void ports_attach(struct driver *d)
 {
 	for (struct port_device *p = d->ports; p; p = p->hh.next)
 		port_attach(d, p);
+	for (struct tap *t = d->taps; t; t = t->hh.next)
+		if (!owner(d, t))
+			tap_settle(d, t);
 }
 
-/* Gives a port of the plan another device, or none. */
-static void port_set_device(struct driver *d, struct port_device *p, uint32_t ifindex, bool peer_elsewhere)
+/* Gives a port of the plan another device, or none. On failure it has the one before. */
+static int port_use(struct driver *d, struct port_device *p, uint32_t ifindex, bool peer_elsewhere)
 {
+	struct port_device before = *p;
 	struct plan_record key = PLAN_RECORD(PLAN_PORT);
 	struct rows was = { 0 }, now = { 0 };
 	const struct plan_record *r;
-	bool same = p->ifindex == ifindex;
 	int ret = 0;
 
-	if (same && p->peer_elsewhere == peer_elsewhere)
-		return;
 	key.port.key.port = p->port;
 	r = plan_find(d->plan, &key);
 	if (r)
@@ -135,25 +217,70 @@ static void port_set_device(struct driver *d, struct port_device *p, uint32_t if
 		rows_of(d, r, &now);
 		ret = ebpf_remake(d, &was, &now);
 	}
+	if (ret < 0) {
+		p->ifindex = before.ifindex;
+		p->peer_elsewhere = before.peer_elsewhere;
+	}
 	rows_fini(&was);
 	rows_fini(&now);
+	return ret;
+}
+
+/* Makes the device that has the port's name the port's, if it is not. */
+static int port_settle(struct driver *d, struct port_device *p)
+{
+	const struct tap *t = tap_by_name(d, p->name);
+	uint32_t ifindex = t ? t->ifindex : 0;
+	bool elsewhere = t && t->peer_elsewhere, same = p->ifindex == ifindex;
+	int r = 0;
+
+	if (!same || p->peer_elsewhere != elsewhere)
+		r = port_use(d, p, ifindex, elsewhere);
 	if (!d->synced)
-		return;
-	if (ret < 0)
-		ebpf_event(d, p->port, DRIVER_PORT_FAILED, strerror(-ret));
-	else if (!same)
-		port_attach(d, p);
+		return r;
+	if (r < 0)
+		return port_failed(d, p, r);
+	return same && !p->trouble ? 0 : port_attach(d, p);
+}
+
+int ports_repair(struct driver *d)
+{
+	int ret = 0, r;
+
+	for (struct port_device *p = d->ports; p; p = p->hh.next) {
+		r = p->trouble ? port_settle(d, p) : 0;
+		ret = r < 0 ? r : ret;
+	}
+	for (struct tap *t = d->taps; t; t = t->hh.next) {
+		r = owner(d, t) ? 0 : tap_settle(d, t);
+		ret = r < 0 ? r : ret;
+	}
+	return ret;
 }
 
 static void tap_gone(struct driver *d, struct tap *t)
 {
-	struct port_device *p;
+	struct port_device *p = owner(d, t);
 
-	HASH_FIND(by_name, d->ports_by_name, t->name, strlen(t->name), p);
-	if (p && p->ifindex == t->ifindex)
-		port_set_device(d, p, 0, false);
 	HASH_DEL(d->taps, t);
+	if (p && p->ifindex == t->ifindex)
+		port_settle(d, p);
 	free(t);
+}
+
+static struct tap *tap_new(struct driver *d, const struct netlink_link *l)
+{
+	struct tap *t = xcalloc(1, sizeof(*t));
+
+	t->ifindex = l->ifindex;
+	snprintf(t->name, sizeof(t->name), "%s", l->name);
+	t->guest = !strcmp(l->kind, "tun") || !strcmp(l->kind, "veth");
+	if (attached(l->ifindex)) {
+		t->filter = TAP_FILTER_EARLIER;
+		t->claimed = true; /* or its record went, or was yet to come */
+	}
+	HASH_ADD_INT(d->taps, ifindex, t);
+	return t;
 }
 
 void port_link(struct driver *d, const struct netlink_link *l, bool gone)
@@ -166,18 +293,58 @@ void port_link(struct driver *d, const struct netlink_link *l, bool gone)
 		tap_gone(d, t);
 		t = NULL;
 	}
-	if (gone || strncmp(l->name, "tap", 3))
+	if (gone || strncmp(l->name, NAME, strlen(NAME)))
 		return;
-	if (!t) {
-		t = xcalloc(1, sizeof(*t));
-		t->ifindex = l->ifindex;
-		snprintf(t->name, sizeof(t->name), "%s", l->name);
-		HASH_ADD_INT(d->taps, ifindex, t);
-	}
+	if (!t)
+		t = tap_new(d, l);
 	t->peer_elsewhere = l->peer_elsewhere;
-	HASH_FIND(by_name, d->ports_by_name, l->name, strlen(l->name), p);
+	t->master = l->master;
+	p = owner(d, t);
+	t->claimed |= p != NULL;
 	if (p)
-		port_set_device(d, p, l->ifindex, l->peer_elsewhere);
+		port_settle(d, p);
+	else
+		tap_settle(d, t);
+}
+
+void port_filter_gone(struct driver *d, uint32_t ifindex)
+{
+	struct port_device *p;
+	struct tap *t;
+
+	HASH_FIND_INT(d->taps, &ifindex, t);
+	if (!t || t->filter == TAP_OPEN || attached(ifindex))
+		return;
+	t->filter = TAP_OPEN;
+	p = owner(d, t);
+	if (p && d->synced)
+		port_attach(d, p);
+	else
+		tap_settle(d, t);
+	if (t->filter == TAP_FILTER)
+		LOG_LIMIT(log_warn, 5, "%s: somebody else removed its filter: attached again", t->name);
+}
+
+/* Devices that should have the program and do not; they get it soon. */
+void ports_audit(struct driver *d, driver_audit fn, void *arg)
+{
+	char text[64];
+
+	for (struct tap *t = d->taps; t; t = t->hh.next) {
+		struct port_device *p = owner(d, t);
+		struct netlink_link l;
+
+		if (!is_ours(t) || (p && !d->synced) || attached(t->ifindex))
+			continue;
+		if (netlink_link_get(d->netlink, t->ifindex, &l, NULL) < 0) /* its notification is on the way */
+			continue;
+		snprintf(text, sizeof(text), "filter device=%s", t->name);
+		fn(DRIVER_AUDIT_MISSING, text, arg);
+		t->filter = TAP_OPEN;
+		if (p)
+			p->trouble = true;
+		ebpf_repair_soon(d);
+	}
 }
 
 static void on_listed(const struct netlink_link *l, void *arg)
@@ -187,7 +354,13 @@ static void on_listed(const struct netlink_link *l, void *arg)
 
 int ports_open(struct driver *d, struct err *err)
 {
-	return netlink_links(d->netlink, on_listed, d, err);
+	int r = netlink_links(d->netlink, on_listed, d, err);
+
+	if (r != -EAGAIN)
+		return r;
+	d->relist = true;
+	ebpf_repair_soon(d);
+	return 0;
 }
 
 struct listing {
@@ -204,12 +377,13 @@ static void on_listed_index(const struct netlink_link *l, void *arg)
 }
 
 /* Notifications were lost: what is no longer listed is gone, the rest as told anew. */
-void port_relist(struct driver *d)
+int port_relist(struct driver *d)
 {
 	struct listing list = { 0 };
 	struct tap *t, *tmp;
+	int r = netlink_links(d->netlink, on_listed_index, &list, NULL);
 
-	if (netlink_links(d->netlink, on_listed_index, &list, NULL) < 0)
+	if (r < 0)
 		goto out;
 	HASH_ITER (hh, d->taps, t, tmp) {
 		size_t i = 0;
@@ -218,23 +392,13 @@ void port_relist(struct driver *d)
 			i++;
 		if (i == list.n)
 			tap_gone(d, t);
+		else
+			port_filter_gone(d, t->ifindex);
 	}
-	netlink_links(d->netlink, on_listed, d, NULL);
+	r = netlink_links(d->netlink, on_listed, d, NULL);
 out:
 	free(list.ifindexes);
-}
-
-/* A device that has our program and no port of the plan: left by an earlier run. */
-void ports_detach_strays(struct driver *d)
-{
-	struct port_device *p;
-	struct tap *t, *tmp;
-
-	HASH_ITER (hh, d->taps, t, tmp) {
-		HASH_FIND(by_name, d->ports_by_name, t->name, strlen(t->name), p);
-		if (!p)
-			detach(t->ifindex);
-	}
+	return r;
 }
 
 void ports_fini(struct driver *d)

@@ -43,6 +43,14 @@ const char *table_name(enum table t)
 	return shapes[t].name;
 }
 
+uint32_t table_max(const struct table_fds *fds, enum table t)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fds->fd[t], &info, &size) ? 0 : info.max_entries;
+}
+
 uint32_t table_key_size(enum table t)
 {
 	return shapes[t].key;
@@ -104,16 +112,31 @@ int cells_put(struct cells *c, enum table t, const void *key, const void *value)
 	/* A bucket's value is the packet side's: the driver only makes and removes it. */
 	if (c->live && (!cell || (t != TABLE_bucket && memcmp(cell->value, now.value, sizeof(now.value))))) {
 		r = table_write(c->live, &now);
-		if (r < 0)
+		if (r < 0) {
+			c->refused = t;
 			return r;
+		}
 	}
 	if (!cell) {
 		cell = xcalloc(1, sizeof(*cell));
 		cell->id = now.id;
 		HASH_ADD(hh, c->hash, id, sizeof(cell->id), cell);
+	} else if (!cell->wanted) {
+		c->n_left--;
 	}
 	memcpy(cell->value, now.value, sizeof(now.value));
 	cell->wanted++;
+	return 0;
+}
+
+static int erase(struct cells *c, struct cell *cell)
+{
+	int r = c->live ? table_erase(c->live, cell) : 0;
+
+	if (r < 0)
+		return r;
+	HASH_DEL(c->hash, cell);
+	free(cell);
 	return 0;
 }
 
@@ -122,20 +145,38 @@ int cells_del(struct cells *c, enum table t, const void *key)
 	struct cell *cell = cells_find(c, t, key);
 	int r;
 
-	if (!cell)
+	if (!cell || !cell->wanted || --cell->wanted)
 		return 0;
-	if (cell->wanted > 1) {
-		cell->wanted--;
+	r = erase(c, cell);
+	c->n_left += r < 0;
+	return r;
+}
+
+void cells_leave(struct cells *c, const struct cell *left)
+{
+	struct cell *cell = xcalloc(1, sizeof(*cell));
+
+	cell->id = left->id;
+	memcpy(cell->value, left->value, sizeof(cell->value));
+	HASH_ADD(hh, c->hash, id, sizeof(cell->id), cell);
+	c->n_left++;
+}
+
+int cells_sweep(struct cells *c)
+{
+	struct cell *cell, *tmp;
+	int ret = 0, r;
+
+	if (!c->n_left)
 		return 0;
+	HASH_ITER (hh, c->hash, cell, tmp) {
+		if (cell->wanted)
+			continue;
+		r = erase(c, cell);
+		c->n_left -= r >= 0;
+		ret = r < 0 ? r : ret;
 	}
-	if (c->live) {
-		r = table_erase(c->live, cell);
-		if (r < 0)
-			return r;
-	}
-	HASH_DEL(c->hash, cell);
-	free(cell);
-	return 0;
+	return ret;
 }
 
 int cells_read(struct cells *c, const struct table_fds *fds, enum table t)

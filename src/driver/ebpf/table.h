@@ -6,7 +6,9 @@
  *
  * A cell is one entry of one map. Several plan records may want the same entry (a peer is
  * member of two routers of a network): cells count who does. Without a `live` cells only
- * collects; with it every change goes to the kernel first and is noted if it took.
+ * collects; with it every change goes to the kernel first and is noted if it took. An entry
+ * that the kernel did not let go is wanted by nobody and left over, until cells_sweep()
+ * removes it or somebody wants it again.
  *
  * Order of the enum is the order of making: what the packet side looks up from an entry
  * stands in an earlier table.
@@ -58,7 +60,8 @@ struct cell_id {
 struct cell {
 	struct cell_id id;
 	uint8_t value[CELL_VALUE_SIZE];
-	uint32_t wanted;
+	uint32_t wanted; /* 0: left over */
+	int refused; /* sync: the kernel did not take it; negative errno */
 	UT_hash_handle hh;
 };
 
@@ -69,17 +72,22 @@ struct table_fds {
 struct cells {
 	struct cell *hash;
 	const struct table_fds *live; /* or NULL */
+	size_t n_left; /* over */
+	enum table refused; /* the last one that did not take an entry */
 };
 
 const char *table_name(enum table t);
+uint32_t table_max(const struct table_fds *fds, enum table t); /* entries; 0: not known */
 uint32_t table_key_size(enum table t);
 uint32_t table_value_size(enum table t);
 
 void cells_fini(struct cells *c);
 /* Wants the entry (once more), with this value. Negative errno: the kernel refused, nothing changed. */
 int cells_put(struct cells *c, enum table t, const void *key, const void *value);
-/* Wants it once less; the last one removes it. */
+/* Wants it once less; the last one removes it. Negative errno: it is left over. */
 int cells_del(struct cells *c, enum table t, const void *key);
+void cells_leave(struct cells *c, const struct cell *left); /* notes one that could not be removed */
+int cells_sweep(struct cells *c); /* what was left over, again */
 struct cell *cells_find(const struct cells *c, enum table t, const void *key);
 
 /* Reads a whole map of the kernel into collecting cells. */

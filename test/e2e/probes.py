@@ -4,6 +4,7 @@
 Each packet is known by its number: IP's identification with the round as source port, or an echo's sequence with the round
 as its identifier; so an ICMP error that quotes it tells too which it was."""
 
+import dataclasses
 import ipaddress
 import struct
 
@@ -131,6 +132,9 @@ class Round:
                     self.prepare_spoofs(vm)
                 self.prepare_arps(vm)
         asked = [(p, self.oracle.ask(p)) for p in self.packets()]
+        # Once more, when each has gone its way: a datapath may remember it.
+        again = [dataclasses.replace(p, ttl=9) for p, e in asked if e.what == "vm"]
+        asked += [(p, self.oracle.ask(p)) for p in again]
         errors = {}
         asked.sort(key=lambda a: (a[1].what != "nobody", a[0].size)) # the sort is stable: else in order
         for p, e in asked:

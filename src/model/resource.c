@@ -37,6 +37,7 @@ const struct field *resource_field(const struct resource *r, const char *name)
 static int check_known(const struct resource *r, const json_t *object, struct err *err)
 {
 	char unknown[400] = "";
+	bool any = false; /* a name may be empty */
 	const char *key;
 	json_t *v;
 
@@ -44,11 +45,12 @@ static int check_known(const struct resource *r, const json_t *object, struct er
 	{
 		if (resource_field(r, key))
 			continue;
-		if (*unknown)
+		if (any)
 			text_append(unknown, sizeof(unknown), ", ");
 		text_append(unknown, sizeof(unknown), key);
+		any = true;
 	}
-	if (!*unknown)
+	if (!any)
 		return 0;
 	return err_set(err, ERR_BAD_REQUEST, "HTTPBadRequest", "Unrecognized attribute(s) '%s'", unknown);
 }

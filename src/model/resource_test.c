@@ -73,6 +73,7 @@ static void test_refused(void **state)
 	expect("routers", RESOURCE_CREATE, "{\"ha\":true}", "NotImplementedError: ha: only false is served so far.");
 	expect("networks", RESOURCE_CREATE, "{\"name\":null}",
 	       "HTTPBadRequest: Invalid input for name. Reason: 'None' is not a valid string.");
+	expect("networks", RESOURCE_CREATE, "{\"\":1}", "HTTPBadRequest: Unrecognized attribute(s) ''");
 	expect("networks", RESOURCE_CREATE, "{\"mtu\":-1}",
 	       "HTTPBadRequest: Invalid input for mtu. Reason: '-1' is too small - must be at least '0'.");
 }

@@ -67,6 +67,7 @@ MATRIX = {
     "no object": (lambda w: ("POST", "/v2.0/networks", {"network": []}), 400, "HTTPBadRequest"),
     "null": (lambda w: ("POST", "/v2.0/networks", {"network": None}), 400, "HTTPBadRequest"),
     "unknown attribute": (lambda w: post("network", color="blue"), 400, "HTTPBadRequest"),
+    "unknown attribute without a name": (lambda w: post("network", **{"": "blue"}), 400, "HTTPBadRequest"),
     "required missing": (lambda w: post("port"), 400, "HTTPBadRequest"),
     "read-only in POST": (lambda w: post("network", id=NONE), 400, "HTTPBadRequest"),
     "read-only in PUT": (lambda w: put("network", w.net["id"], tenant_id="x"), 400, "HTTPBadRequest"),

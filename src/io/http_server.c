@@ -39,6 +39,8 @@
 #define HEADER_SIZE 128
 #define METHOD_SIZE 24
 #define MAX_RESUMES 64
+#define DRAINED 16 /* times the most that a body may have: what is read of one that is refused */
+#define TOO_LARGE "The request's body is too large."
 #define BODY_BUDGET (64u << 20) /* of all requests together */
 #define CONNECTION_MEMORY (64u << 10) /* the longest head */
 
@@ -252,8 +254,11 @@ static enum MHD_Result check_head(struct http_request *req, const char *method, 
 	wrong = http_frame_end(&f, version, i ? i->header_size : 0);
 	if (wrong)
 		return refuse(req, 400, wrong);
-	if (f.length > s->options.max_body)
-		return refuse(req, 413, "The request's body is too large.");
+	if (f.length > s->options.max_body) {
+		if (f.length > DRAINED * s->options.max_body || http_header(req, "Expect"))
+			return refuse(req, 413, TOO_LARGE);
+		req->too_much = 413;
+	}
 	pthread_mutex_lock(&s->lock);
 	draining = s->draining;
 	pthread_mutex_unlock(&s->lock);
@@ -285,7 +290,10 @@ static bool reserve(struct http_request *req, size_t n)
 	return true;
 }
 
-/* A body that came without a length cannot be refused in its midst: the library takes no answer then. */
+/*
+ * A body that came without a length cannot be refused in its midst: the library takes no answer then. And most clients
+ * read no answer before they have sent all: up to a limit it is taken, and thrown away.
+ */
 static enum MHD_Result more_body(struct http_request *req, const char *data, size_t *n)
 {
 	size_t max = req->server->options.max_body;
@@ -299,7 +307,7 @@ static enum MHD_Result more_body(struct http_request *req, const char *data, siz
 	}
 	req->len += *n;
 	*n = 0;
-	return req->len > 4 * max ? MHD_NO : MHD_YES;
+	return req->len > DRAINED * max ? MHD_NO : MHD_YES;
 }
 
 /* The request is whole. */
@@ -309,9 +317,7 @@ static enum MHD_Result hand_over(struct http_request *req)
 	bool waiting;
 
 	if (req->too_much)
-		return refuse(req, req->too_much,
-			      req->too_much == 413 ? "The request's body is too large."
-						   : "The server is short of memory.");
+		return refuse(req, req->too_much, req->too_much == 413 ? TOO_LARGE : "The server is short of memory.");
 	if (req->body)
 		req->body[req->len] = '\0';
 	pthread_mutex_lock(&s->lock);

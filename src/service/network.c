@@ -136,11 +136,11 @@ static int choose_segment(struct tx *tx, const json_t *attrs, struct network_row
 	attr_text(attrs, "provider:physical_network", physnet, sizeof(physnet));
 	if (physnet[0])
 		return invalid(err, given ? "provider:physical_network specified for a vxlan network."
-					  : "network_type required.");
+					  : "provider:physical_network: network_type required.");
 	if (!json_is_integer(json_object_get(attrs, "provider:segmentation_id")))
 		return free_vni(tx, &n->segmentation_id, err);
 	if (!given)
-		return invalid(err, "network_type required.");
+		return invalid(err, "provider:segmentation_id: network_type required.");
 	if (!attr_u32(attrs, "provider:segmentation_id", &id) || id < type->id_min || id > type->id_max) {
 		snprintf(text, sizeof(text), "segmentation_id out of range, it must be %u to %u.", type->id_min,
 			 type->id_max);

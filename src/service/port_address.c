@@ -114,7 +114,7 @@ static int read_wish(struct tx *tx, const struct port_row *p, const json_t *item
 		return subnet_of_id(tx, p, subnet, w, err);
 	if (ip)
 		return subnet_of_ip(tx, p, w, err);
-	return invalid(err, "IP allocation requires subnet_id or ip_address.%s", "");
+	return invalid(err, "fixed_ips: IP allocation requires subnet_id or ip_address.%s", "");
 }
 
 static int read_wishes(struct tx *tx, const struct port_row *p, const json_t *ips, struct wishes *ret, struct err *err)

@@ -152,7 +152,7 @@ static int check_gateway(const struct subnet_row *s, struct err *err)
 	usable(&s->cidr, &all);
 	if (ip_is_zero(&s->gateway) || pool_has(&all, &s->gateway))
 		return 0;
-	return invalid(err, "Gateway is not valid on subnet: %s is no host address of %s.",
+	return invalid(err, "gateway_ip: Gateway is not valid on subnet: %s is no host address of %s.",
 		       ip_format(&s->gateway, gateway), prefix_format(&s->cidr, cidr));
 }
 
@@ -166,7 +166,7 @@ static int check_cidr(struct tx *tx, const struct subnet_row *s, struct err *err
 	prefix_format(&s->cidr, text);
 	if (ip_is_v4(&s->cidr.addr) &&
 	    (ip_is_group(&s->cidr.addr) || ip_to_v4(&s->cidr.addr) >> 24 == 127 || ip_to_v4(&s->cidr.addr) >> 24 == 0))
-		return invalid(err, "%s is no range of unicast addresses.%s", text, "");
+		return invalid(err, "cidr: %s is no range of unicast addresses.%s", text, "");
 	while ((r = db_next(q, err)) > 0) {
 		struct prefix other;
 

@@ -130,3 +130,12 @@ def test_left_in_the_middle(server, api, data):
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as s:
         s.sendall(data)
     assert api.get("/").status == 200
+
+
+@pytest.mark.parametrize("size", [2**20 + 1, 3 * 2**20])
+def test_large_body_is_read_before_it_is_refused(server, size):
+    """Most clients send all before they read the answer."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as s:
+        s.sendall(post(b"Content-Length: %d" % size, b"Connection: close", body=b" " * size))
+        got = s.makefile("rb").read()
+    assert got.startswith(b"HTTP/1.1 413 ") and b"HTTPRequestEntityTooLarge" in got, got[:200]

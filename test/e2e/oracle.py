@@ -124,3 +124,9 @@ class Oracle:
         if isinstance(owner, Interface):
             return owner.mac if self._works(owner, vm) else ""
         return owner.mac if owner.up else None
+
+    def asked(self, vm, target):
+        """Who hears the request: the others of the network, if nobody is known to have the address."""
+        if not vm.speaks or (vm.network.id, target) in self.owners:
+            return []
+        return [v for v in self.cloud.vms if v.network == vm.network and v.port != vm.port and v.speaks]

@@ -72,6 +72,8 @@ class Round:
         self.got = {} # number: [(VM's port, what, TTL, source MAC, detail)]
         self.wires = {} # number: [(host, outer source, outer destination, VNI, source, destination, TTL)]
         self.answers = {} # (port, target): [MAC]
+        self.floods = {} # (port, target): the ports that should hear the question
+        self.heard_of = {} # (port, target): the ports that heard it
         self.differences = []
         self.left = 0
 
@@ -165,14 +167,16 @@ class Round:
             self.frames.append((vm, arp_frame(2, vm.mac, i.mac, src, src)))
 
     def prepare_arps(self, vm):
+        own = {ip for ip, _ in vm.addresses}
         for src, subnet in vm.addresses:
-            own = {ip for ip, _ in vm.addresses}
             owners = [ip for network, ip in self.oracle.owners if network == vm.network.id and subnet.has(ip) and ip not in own]
             for target in [*owners, address_of_nobody(self.cloud, subnet)]:
-                mac = self.oracle.arp(vm, target)
-                self.arps.setdefault((vm.port, target), mac)
-                self.frames.append((vm, arp_frame(1, vm.mac, vm.mac, src, target)))
-        self.left += len({key for key, mac in self.arps.items() if mac and key[0] == vm.port})
+                key = (vm.port, target)
+                if key not in self.arps:
+                    self.arps[key] = self.oracle.arp(vm, target)
+                    self.floods[key] = {v.port for v in self.oracle.asked(vm, target)}
+                    self.left += bool(self.arps[key]) + len(self.floods[key])
+                    self.frames.append((vm, arp_frame(1, vm.mac, vm.mac, src, target)))
 
     # ---- what came ----
 
@@ -192,11 +196,19 @@ class Round:
 
     def arp_at_guest(self, port, raw):
         if raw[20:22] == b"\0\1":
-            return # flooded: nobody answers; where it may go is checked on the wires
+            return self.question_at_guest(port, mac_text(raw[22:28]), ip_text(raw[38:42]))
         key = (port, ip_text(raw[28:32]))
         if not self.answers.get(key) and self.arps.get(key):
             self.left -= 1
         self.answers.setdefault(key, []).append(mac_text(raw[22:28]))
+
+    def question_at_guest(self, port, mac, target):
+        network = next(v.network for v in self.cloud.vms if v.port == port)
+        asker = next((v.port for v in self.cloud.vms if v.network == network and v.mac == mac), None)
+        key = (asker, target)
+        if port in self.floods.get(key, ()) and port not in self.heard_of.get(key, ()):
+            self.left -= 1
+        self.heard_of.setdefault(key, []).append(port)
 
     def number_of(self, packet):
         """Of a packet of this round, from IPv4 on; 0: of none."""
@@ -266,8 +278,14 @@ class Round:
             self.compare_wires(p, expected, wires)
         for key in set(self.arps) | set(self.answers):
             wanted, got = self.arps.get(key, ""), self.answers.get(key, [])
-            if wanted is not None and set(got) != ({wanted} - {""}):
+            if wanted is not None and got != ([wanted] if wanted else []):
                 self.differences.append(f"{self.name(key[0])} asks who has {key[1]}: answers {got}, not {wanted or 'none'}")
+
+        for key in set(self.floods) | set(self.heard_of):
+            wanted, got = self.floods.get(key, set()), self.heard_of.get(key, [])
+            if sorted(wanted) != sorted(got):
+                self.differences.append(f"{self.name(key[0])} asks who has {key[1]}: heard by {[self.name(p) for p in got]}, "
+                                        f"not {[self.name(p) for p in wanted]}")
 
     def compare_arrival(self, p, e, got):
         said = f"{p.vm.name} ({p.vm.place}) {p.src} to {p.dst} by {p.dst_mac} ttl {p.ttl} size {p.size}{' echo' if p.echo else ''}"

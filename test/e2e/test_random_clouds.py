@@ -6,6 +6,7 @@ A seed is a cloud and the changes to it: `--seed N` plays one again."""
 import contextlib
 import http.client
 import json
+import pathlib
 import random
 import socket
 import struct
@@ -113,7 +114,7 @@ class Faults:
     def __init__(self, land, rng, without):
         self.lab = Lab(land.lab.name, land.lab.build) # of its own: the state is not for two threads
         whats = rng.sample(["server", *(f"agent@{h}" for h in HOSTS if h != without)], rng.choice([0, 1, 1, 1, 2, 3]))
-        self.plan = [(rng.random() * 0.1, rng.choice(["kill", "kill", "kill and start", "restart"]), what) for what in whats]
+        self.plan = [(rng.random() * 0.1, rng.choice(["kill", "kill", "kill and start", "restart", "erase the disk of"]), what) for what in whats]
         self.error = None
         self.thread = threading.Thread(target=self._run, daemon=True)
 
@@ -125,6 +126,9 @@ class Faults:
                     self.lab.restart(what)
                     continue
                 self.lab.kill(what)
+                if how == "erase the disk of" and what != "server":
+                    for path in pathlib.Path(self.lab.host(what.partition("@")[2]).dir, "var-lib/neutrino").iterdir():
+                        path.unlink()
                 if how != "kill":
                     self.lab.start(what)
         except Exception as e: # noqa: BLE001 said by after()

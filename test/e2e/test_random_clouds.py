@@ -33,7 +33,7 @@ def pytest_generate_tests(metafunc):
     if "seed" in metafunc.fixturenames:
         given = metafunc.config.getoption("--seed")
         count = 40 if metafunc.config.getoption("--full") else 1
-        metafunc.parametrize("seed", given or [1, 2, 3, 4, *(random.SystemRandom().randrange(1 << 32) for _ in range(count))])
+        metafunc.parametrize("seed", given or [1, 2, 3, *(random.SystemRandom().randrange(1 << 32) for _ in range(count))])
 
 
 def ask_agent(lab, host, request):

@@ -92,13 +92,18 @@ int args_read_dict(const char *text, json_t **ret, struct err *err)
 	return 0;
 }
 
-static bool same_name(const char *a, size_t len, const char *b)
+static bool begins_name(const char *a, size_t len, const char *b)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (!b[i] || (a[i] != b[i] && !(strchr("-_", a[i]) && strchr("-_", b[i]))))
 			return false;
 	}
-	return !b[len];
+	return true;
+}
+
+static bool same_name(const char *a, size_t len, const char *b)
+{
+	return begins_name(a, len, b) && !b[len];
 }
 
 static const struct option *find_option(const struct verb *v, const char *name, size_t len, char letter)
@@ -110,6 +115,27 @@ static const struct option *find_option(const struct verb *v, const char *name, 
 		}
 	}
 	return NULL;
+}
+
+/* The one option whose name begins so: 1; none: 0; more than one is an error. */
+static int find_short_for(const struct verb *v, const char *name, size_t len, const struct option **ret,
+			  struct err *err)
+{
+	const struct option *found = NULL;
+
+	for (size_t t = 0; t < VERB_MAX_OPTION_TABLES && len; t++) {
+		for (const struct option *o = v->options[t]; o && o->name; o++) {
+			if (!begins_name(name, len, o->name))
+				continue;
+			if (found)
+				return err_set(err, ERR_BAD_REQUEST, "", "--%.*s: could be --%s or --%s", (int)len,
+					       name, found->name, o->name);
+			found = o;
+		}
+	}
+	if (found)
+		*ret = found;
+	return found != NULL;
 }
 
 /* A word that can only be an option: "-5" and "-" are values. */
@@ -322,6 +348,8 @@ static int long_option(struct parser *p, const char *word, struct err *err)
 	int r;
 
 	r = close_extra(p, err);
+	if (r >= 0 && !o)
+		r = find_short_for(p->a->verb, name, len, &o, err);
 	if (r < 0)
 		return r;
 	if (o)

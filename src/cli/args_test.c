@@ -104,6 +104,10 @@ static void bodies(void **state)
 		  "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4, "
 		  "\"dns_nameservers\":[\"1.1.1.1\",\"8.8.8.8\"],"
 		  "\"host_routes\":[{\"destination\":\"10.9.0.0/16\",\"nexthop\":\"10.0.1.4\"}]}" },
+		{ "subnet-create n1 10.0.1.0/24 --dns-name 1.1.1.1 --desc x",
+		  "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4, "
+		  "\"dns_nameservers\":[\"1.1.1.1\"],"
+		  "\"description\":\"x\"}" },
 		{ "port-create n1 --fixed-ip subnet_id=s1,ip_address=10.0.1.7 --fixed-ip ip_address=10.0.1.8 --host "
 		  "compute1",
 		  "{\"network_id\":\"n1\", \"admin_state_up\":true, \"binding:host_id\":\"compute1\","
@@ -248,6 +252,7 @@ static void mistakes(void **state)
 		  "--fixed-ip: invalid key-value '10.0.0.4', expected format: key=value" },
 		{ "port-create n --fixed-ip subnet=x",
 		  "--fixed-ip: Invalid key 'subnet' specified, expected: subnet_id=SUBNET,ip_address=IP_ADDR" },
+		{ "net-list --sort name", "--sort: could be --sort-key or --sort-dir" },
 		{ "net-delete", "NETWORK: this argument is required" },
 		{ "net-delete a --force", "--force: unrecognized option" },
 		{ "router-interface-add r1", "INTERFACE: this argument is required" },

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "cli/verb.h"
 
-static const char *const formats[] = { "table", "json", "value", "csv", "shell", NULL };
+static const char *const formats[] = { "table", "json", "value", "csv", "shell", "yaml", NULL };
 static const char *const directions[] = { "asc", "desc", NULL };
 
 #define OUTPUT_OPTIONS                                                                                                 \
@@ -14,7 +14,7 @@ static const char *const directions[] = { "asc", "desc", NULL };
 	  OPTION_STRING,                                                                                               \
 	  TO_OUTPUT,                                                                                                   \
 	  .choices = formats,                                                                                          \
-	  .metavar = "{table,json,value,csv,shell}",                                                                   \
+	  .metavar = "{table,json,value,csv,shell,yaml}",                                                              \
 	  .help = "How the result is printed; a table unless told otherwise" },                                        \
 		{ "column",                                                                                            \
 		  'c',                                                                                                 \

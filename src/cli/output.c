@@ -215,6 +215,31 @@ static void list_json(FILE *out, const struct args *a, const struct columns *c, 
 	print_json(out, a, list);
 }
 
+/* JSON is YAML too; a resource's own members are lines, as people expect. */
+static void yaml_lines(FILE *out, const char *first, const struct columns *c, const json_t *object)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		const json_t *value = json_object_get(object, c->names[i]);
+
+		fprintf(out, "%s%s: ", i ? (*first ? "  " : "") : first, c->names[i]);
+		if (!value || json_is_null(value))
+			fputs("null", out);
+		else
+			json_dumpf(value, out, JSON_ENCODE_ANY);
+		fputc('\n', out);
+	}
+}
+
+static void list_yaml(FILE *out, const struct columns *c, const json_t *rows)
+{
+	const json_t *row;
+	size_t i;
+
+	if (json_array_size(rows) == 0)
+		fputs("[]\n", out);
+	json_array_foreach(rows, i, row) yaml_lines(out, "- ", c, row);
+}
+
 static void csv_field(FILE *out, const char *text)
 {
 	fputc('"', out);
@@ -241,10 +266,11 @@ static void list_lines(FILE *out, const struct columns *c, const json_t *rows, b
 	json_array_foreach(rows, i, row)
 	{
 		for (size_t k = 0; k < c->n; k++) {
-			_cleanup_(freep) char *text = plain_cell(json_object_get(row, c->names[k]));
+			const json_t *value = json_object_get(row, c->names[k]);
+			_cleanup_(freep) char *text = plain_cell(value);
 
 			fputs(k ? (csv ? "," : " ") : "", out);
-			if (csv)
+			if (csv && !json_is_number(value))
 				csv_field(out, text);
 			else
 				fputs(text, out);
@@ -268,6 +294,8 @@ int output_list(FILE *out, const struct args *a, const json_t *rows, struct err 
 		list_lines(out, &c, rows, false);
 	else if (strcmp(format, "csv") == 0)
 		list_lines(out, &c, rows, true);
+	else if (strcmp(format, "yaml") == 0)
+		list_yaml(out, &c, rows);
 	else if (strcmp(format, "table") == 0)
 		list_table(out, &c, rows);
 	else
@@ -336,6 +364,8 @@ int output_one(FILE *out, const struct args *a, const json_t *object, struct err
 		list_lines(out, &c, rows, true);
 	else if (strcmp(format, "shell") == 0)
 		one_shell(out, &c, object);
+	else if (strcmp(format, "yaml") == 0)
+		yaml_lines(out, "", &c, object);
 	else
 		one_table(out, &c, object);
 	return 0;

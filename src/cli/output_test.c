@@ -60,6 +60,11 @@ static void formats(void **state)
 		{ "subnet-list", "-f value -c name", "red\ngr\xc3\xbcn  [1m\n" },
 		{ "subnet-list", "-f csv -c id -c name",
 		  "\"id\",\"name\"\n\"1\",\"red\"\n\"2\",\"gr\xc3\xbcn  [1m\"\n" },
+		{ "subnet-list", "-f yaml -c id -c cidr",
+		  "- id: \"1\"\n  cidr: \"10.0.1.0/24\"\n- id: \"2\"\n  cidr: null\n" },
+		{ "subnet-show", "-f yaml -c enable_dhcp -c allocation_pools",
+		  "allocation_pools: [{\"start\": \"a\", \"end\": \"b\"}, {\"start\": \"c\", \"end\": \"d\"}]\n"
+		  "enable_dhcp: true\n" },
 		{ "subnet-list", "-f json --noindent -c id -c cidr",
 		  "[{\"id\": \"1\", \"cidr\": \"10.0.1.0/24\"}, {\"id\": \"2\", \"cidr\": null}]\n" },
 		{ "subnet-list", "-F name -F id -f value", "red 1\ngr\xc3\xbcn  [1m 2\n" },

@@ -3,7 +3,7 @@
 
 import ipaddress
 
-from cloud import Cloud
+from cloud import RUN, Cloud
 from lab.api import ApiError
 
 CIDRS = ["10.0.1.0/24", "10.0.2.0/24", "10.0.0.0/22", "10.0.1.128/25", "10.0.5.64/26", "192.168.7.0/28", "172.16.0.0/12",
@@ -109,9 +109,9 @@ class Changes:
         owner = self.rng.choice(["compute:nova"] * 12 + ["network:dhcp"])
         host, name = self.rng.choice(self.hosts), self.name("v")
         text = {k: v for k, v in more.items() if k != "fixed_ips"}
-        port = self.say(f"vm {name} on {first.network.name} at {host}, addresses of {first.name} {len(more['fixed_ips'])}, {owner} {text}",
-                        lambda: self.api.create("ports", name=name, network_id=first.network.id, device_owner=owner, device_id=name,
-                                                **{"binding:host_id": host}, **more))
+        more.update({"device_owner": owner, "device_id": name, "binding:host_id": host})
+        port = self.say(f"vm {name} on {first.network.name} at {host}, {len(more['fixed_ips'])} addresses, {owner} {text}",
+                        lambda: self.api.create("ports", name=name, network_id=first.network.id, **more))
         if port:
             self.plug(port)
         return port
@@ -161,7 +161,8 @@ class Changes:
         """One change that leaves alone what is protected."""
         self.changed = set()
         cloud = self.cloud()
-        kinds = [self.boot, self.boot, self.bind, self.move, self.move, self.migrate, self.migrate, self.migrate, self.delete_vm, self.toggle_port, self.unbind,
+        kinds = [self.boot, self.boot, self.bind, self.move, self.move, self.migrate, self.migrate, self.migrate,
+                 self.delete_vm, self.toggle_port, self.unbind,
                  self.readdress, self.toggle_router, self.toggle_interface, self.remove_interface, self.remove_and_add,
                  self.new_interface, self.new_interface, self.change_gateway, self.new_network, self.new_router,
                  self.delete_subnet, self.recreate_network, self.toggle_agent]
@@ -176,7 +177,7 @@ class Changes:
 
     def bind(self, cloud):
         """What was stopped starts, anywhere."""
-        stopped = sorted((p for p in cloud.spare if p["device_owner"] in ("compute:nova", "network:dhcp")), key=lambda p: p["name"])
+        stopped = sorted((p for p in cloud.spare if p["device_owner"] in RUN), key=lambda p: p["name"])
         if not stopped:
             return False
         port, host = self.rng.choice(stopped), self.rng.choice(self.hosts)
@@ -205,7 +206,8 @@ class Changes:
         vm = self.rng.choice([v for v in vms if v.next] or vms)
         if not vm.next:
             to = self.rng.choice([h for h in self.hosts if h != vm.host])
-            return self.update_port(f"{vm.name} will go from {vm.host} to {to}", vm.port, **{"binding:profile": {"migrating_to": to}})
+            return self.update_port(f"{vm.name} will go from {vm.host} to {to}", vm.port,
+                                    **{"binding:profile": {"migrating_to": to}})
         if vm.place == vm.host and self.rng.random() < 0.6:
             self.said.append(f"{vm.name} runs on {vm.next} already")
             self.guests.place(vm.port, vm.next)

@@ -6,11 +6,12 @@ import ipaddress
 
 INTERFACE = "network:router_interface_distributed"
 ASIDE = "aside" # networks whose names begin so are the tests' own
+RUN = ("compute:nova", "network:dhcp")
 
 
 def runs(port):
     """The port is one that a hypervisor, or a DHCP agent, plugs: VMs are meant by both from here on."""
-    return port["device_owner"] in ("compute:nova", "network:dhcp") and port["binding:host_id"]
+    return port["device_owner"] in RUN and port["binding:host_id"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +76,14 @@ class VM:
     secure: bool # what it sends is checked
     addresses: tuple
 
+    def __str__(self):
+        special = [] if self.up else ["DOWN"]
+        special += [] if self.secure else ["unsecured"]
+        special += [f"migrating to {self.next}"] if self.next else []
+        special += [] if self.place == self.host else [f"cable: {self.place}"]
+        addresses = "+".join(ip for ip, _ in self.addresses)
+        return f"vm {self.name} {self.network.name} {addresses} {self.mac} on {self.host} port {self.port} {', '.join(special)}"
+
     @property
     def speaks(self):
         """From where it is bound, and from where it is migrating to."""
@@ -123,7 +132,6 @@ class Cloud:
         lines += [f"router {r.name}{'' if r.up else ' DOWN'}: " +
                   ", ".join(f"{i.network.name} {'+'.join(ip for ip, _ in i.addresses)} {i.mac}{'' if i.up else ' DOWN'}"
                             for i in self.interfaces if i.router == r) for r in self.routers]
-        lines += [f"vm {v.name} {v.network.name} {'+'.join(ip for ip, _ in v.addresses)} {v.mac} on {v.host} "
-                  f"{f'migrating to {v.next} ' if v.next else ''}port {v.port}{'' if v.up else ' DOWN'}{'' if v.secure else ' unsecured'}{'' if v.place == v.host else f' (cable: {v.place})'}" for v in self.vms]
+        lines += [str(v) for v in self.vms]
         lines += [f"no routers on {host}" for host, on in self.routing.items() if not on]
         return "\n".join(lines)

@@ -22,6 +22,10 @@ class Packet:
     size: int = 64 # of the IPv4 packet
     echo: bool = False
 
+    def __str__(self):
+        what = f"{'echo' if self.echo else 'udp'} ttl {self.ttl} size {self.size}"
+        return f"{self.vm.name} ({self.vm.place}) {self.src} to {self.dst} by {self.dst_mac} {what}"
+
 
 @dataclasses.dataclass(frozen=True)
 class Wire:

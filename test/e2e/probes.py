@@ -8,7 +8,6 @@ import dataclasses
 import ipaddress
 import struct
 
-from cloud import VM
 from lab.capture import ETH_ARP, ETH_IP, checksum, mac_text
 from oracle import Oracle, Packet
 
@@ -288,7 +287,7 @@ class Round:
                                         f"not {[self.name(p) for p in wanted]}")
 
     def compare_arrival(self, p, e, got):
-        said = f"{p.vm.name} ({p.vm.place}) {p.src} to {p.dst} by {p.dst_mac} ttl {p.ttl} size {p.size}{' echo' if p.echo else ''}"
+        said = str(p)
         if e.what == "nobody":
             if got:
                 self.differences.append(f"{said}: nobody should have got it, but {got}")
@@ -316,9 +315,8 @@ class Round:
         wanted = []
         if e.wire:
             addresses = {name: address for address, name in self.hosts.items()}
-            ttl = e.ttl if e.ttl is not None else None
             source = e.wire.src or self.dvr[e.wire.hosts[0]]
-            wanted = [(h, addresses[e.wire.hosts[0]], addresses[e.wire.hosts[1]], e.wire.vni, source, e.wire.dst, ttl)
+            wanted = [(h, addresses[e.wire.hosts[0]], addresses[e.wire.hosts[1]], e.wire.vni, source, e.wire.dst, e.ttl)
                       for h in e.wire.hosts]
         if e.perhaps:
             wanted = [w[:6] for w in wanted]
@@ -326,7 +324,7 @@ class Round:
         else:
             right = sorted(wires) == sorted(wanted)
         if not right:
-            self.differences.append(f"{p.vm.name} ({p.vm.place}) {p.src} to {p.dst} by {p.dst_mac}: on the wires {wires}, not {wanted}")
+            self.differences.append(f"{p}: on the wires {wires}, not {wanted}")
 
     def run(self):
         self.guests.forget()
@@ -344,7 +342,7 @@ def deliverable(cloud):
     found = []
     for a in cloud.vms:
         for b in cloud.vms:
-            if a.port == b.port or not isinstance(a, VM):
+            if a.port == b.port:
                 continue
             ways = [Packet(a, src, dst, i.mac) for src, i in oracle.next_hops(a) for dst, _ in b.addresses]
             if a.network == b.network:

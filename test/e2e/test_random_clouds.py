@@ -26,6 +26,7 @@ from probes import Round, deliverable, ipv4_frame, udp
 HOSTS = ["compute1", "compute2", "compute3"]
 ROUNDS = 4
 STREAMS = 3
+HOWS = ["kill", "kill", "kill and start", "restart", "erase the disk of"]
 SLOWEST = 0.2 # s: a port that waited so long for ACTIVE did not wait for the last host (service/ready.h)
 
 
@@ -69,7 +70,7 @@ class Cloudland:
         self.converge()
 
     def converge(self):
-        """Until every host has done all that was asked for: the last is a change of its own network, which the stream brings last."""
+        """Until every host has done all that was asked for: a change of a network of its own is the last that it hears of."""
         self.mtu = self.mtu + 1 if self.mtu < 1400 else 1000
         for host in HOSTS:
             self.api.update("networks", self.aside[host]["id"], mtu=self.mtu)
@@ -114,7 +115,7 @@ class Faults:
     def __init__(self, land, rng, without):
         self.lab = Lab(land.lab.name, land.lab.build) # of its own: the state is not for two threads
         whats = rng.sample(["server", *(f"agent@{h}" for h in HOSTS if h != without)], rng.choice([0, 1, 1, 1, 2, 3]))
-        self.plan = [(rng.random() * 0.1, rng.choice(["kill", "kill", "kill and start", "restart", "erase the disk of"]), what) for what in whats]
+        self.plan = [(rng.random() * 0.1, rng.choice(HOWS), what) for what in whats]
         self.error = None
         self.thread = threading.Thread(target=self._run, daemon=True)
 

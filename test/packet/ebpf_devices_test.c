@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "driver/ebpf/ebpf.h"
@@ -279,11 +281,10 @@ static void set_sum(uint8_t *ip)
 	put_u16(ip + 10, checksum_fold(checksum_add(0, ip, IPV4_SIZE)));
 }
 
-/* From VM :05, which is not here, to :03, or the other way. */
-static size_t vm_frame(uint8_t *frame, bool from_far)
+/* By the last byte of their MACs. */
+static size_t vm_frame(uint8_t *frame, uint8_t here, uint8_t there)
 {
-	uint8_t here = from_far ? 5 : 3, there = from_far ? 3 : 5;
-	static uint8_t number;
+	static uint32_t number;
 	struct eth eth = { .dst = { { 0xfa, 0x16, 0x3e, 0, 0, there } },
 			   .src = { { 0xfa, 0x16, 0x3e, 0, 0, here } },
 			   .type = ETHERTYPE_V4 };
@@ -297,7 +298,7 @@ static size_t vm_frame(uint8_t *frame, bool from_far)
 	memset(frame, 0, ETH_SIZE + IPV4_SIZE + 40);
 	eth_write(frame, &eth);
 	ipv4_write(frame + ETH_SIZE, &ip);
-	frame[ETH_SIZE + IPV4_SIZE + 39] = ++number;
+	put_u32(frame + ETH_SIZE + IPV4_SIZE + 36, ++number);
 	return ETH_SIZE + IPV4_SIZE + 40;
 }
 
@@ -322,7 +323,7 @@ static uint32_t leaves_for(struct rig *g)
 {
 	struct pollfd fd = { .fd = g->underlay, .events = POLLIN };
 	uint8_t frame[128], got[2048];
-	size_t len = vm_frame(frame, false);
+	size_t len = vm_frame(frame, 3, 5);
 
 	assert_int_equal(write(rig_tap_of(g, 3)->fd, frame, len), len);
 	while (poll(&fd, 1, WAIT_MS) == 1) {
@@ -341,7 +342,7 @@ static bool arrives(struct rig *g)
 {
 	uint8_t frame[256] = { 0 }, got[2048];
 	uint8_t *ip = frame + ETH_SIZE, *udp = ip + IPV4_SIZE, *vxlan = udp + 8;
-	size_t len = vm_frame(frame + EB_OUTER, true);
+	size_t len = vm_frame(frame + EB_OUTER, 5, 3);
 	struct ifreq ifr = { .ifr_name = "underlay" };
 	struct eth eth = { .src = { { 2, 0, 0, 0, 0, 2 } }, .type = ETHERTYPE_V4 };
 	struct ipv4 outer = { .ttl = 64,
@@ -423,6 +424,61 @@ static void an_uplink_that_comes_again_is_used_again(void **state)
 	assert_true(arrives(g));
 }
 
+/* Frames of port 3 to port 4, one after the other, until the socket is closed. The process succeeds if none is lost. */
+static pid_t start_traffic(struct rig *g, int *ret_stop)
+{
+	struct pollfd to = { .fd = rig_tap_of(g, 4)->fd, .events = POLLIN }, stop = { .events = POLLIN };
+	uint8_t frame[128], got[2048];
+	unsigned n = 0;
+	int ends[2];
+	pid_t pid;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	close(ends[pid ? 0 : 1]);
+	if (pid) {
+		*ret_stop = ends[1];
+		assert_int_equal(read(ends[1], got, 1), 1);
+		return pid;
+	}
+	close(g->driver->held); /* which would hold it for two */
+	if (write(ends[0], "", 1) != 1)
+		_exit(4);
+	for (stop.fd = ends[0]; !poll(&stop, 1, 0); n++) {
+		size_t len = vm_frame(frame, 3, 4);
+
+		if (write(rig_tap_of(g, 3)->fd, frame, len) != (ssize_t)len)
+			_exit(2);
+		do
+			if (poll(&to, 1, WAIT_MS) != 1)
+				_exit(1);
+		while (read(to.fd, got, sizeof(got)) != (ssize_t)len || memcmp(got, frame, len) != 0);
+	}
+	_exit(n > 100 ? 0 : 3);
+}
+
+static void another_layout_takes_over_without_a_gap(void **state)
+{
+	struct rig *g = *state;
+	_cleanup_(planp) struct plan *p = steps_load(g);
+	char was[160], old[160];
+	int stop, status;
+	pid_t pid = start_traffic(g, &stop);
+
+	snprintf(was, sizeof(was), "%s/%s", g->pins, g->driver->layout);
+	snprintf(old, sizeof(old), "%s/v0-0123456789abcdef", g->pins);
+	rig_driver_close(g);
+	assert_int_equal(rename(was, old), 0);
+	must(rig_driver_open(g, &must_err)); /* new maps, empty; the old program forwards by the old ones */
+	must(rig_sync(g, p, &must_err));
+	assert_int_equal(access(old, F_OK), -1);
+	assert_int_equal(findings(g, p), 0);
+	close(stop);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void take_warning(const char *text, void *arg)
 {
 	snprintf(arg, 256, "%s", text);
@@ -478,6 +534,7 @@ int main(int argc, char **argv)
 		RIG(the_first_packet_waits_for_the_neighbour),
 		RIG(a_peer_with_another_address_is_sent_to_there),
 		RIG(an_uplink_that_comes_again_is_used_again),
+		RIG(another_layout_takes_over_without_a_gap),
 		RIG(a_network_that_does_not_fit_is_named),
 	};
 #undef RIG

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ebpf driver when calls into the kernel are refused, when tables are full, when another agent
- * or another layout is there, and when it dies at any call. As root; all of it in namespaces of this
- * process.
+ * The ebpf driver when calls into the kernel are refused, when tables are full, when another agent is there, and when
+ * it dies at any call. As root; all of it in namespaces of this process.
  */
 #include "steps.h"
 
@@ -11,7 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -154,27 +152,6 @@ static void a_full_table_is_named(void **state)
 }
 
 /* ---- two lives ---- */
-
-static void another_layout_takes_over_without_a_gap(void **state)
-{
-	struct rig *g = *state;
-	_cleanup_(planp) struct plan *p = steps_load(g);
-	char was[160], old[160];
-	uint64_t host = 0;
-	struct rig_tap *t = rig_tap_of(g, 3);
-
-	snprintf(was, sizeof(was), "%s/%s", g->pins, g->driver->layout);
-	snprintf(old, sizeof(old), "%s/v0-0123456789abcdef", g->pins);
-	rig_driver_close(g);
-	assert_int_equal(rename(was, old), 0);
-	must(rig_driver_open(g, &must_err)); /* new maps, empty; the old program forwards by the old ones */
-	assert_true(has_filter(t->name));
-	host = counted(g, "drop_port_unknown");
-	must(rig_sync(g, p, &must_err));
-	assert_int_equal(counted(g, "drop_port_unknown"), host);
-	assert_int_equal(access(old, F_OK), -1);
-	assert_int_equal(findings(g, p), 0);
-}
 
 /* Holds the driver until it is killed. */
 static pid_t other_agent(struct rig *g)
@@ -329,10 +306,13 @@ int main(int argc, char **argv)
 {
 #define RIG(fn) cmocka_unit_test_setup_teardown(fn, steps_open, steps_close)
 	const struct CMUnitTest tests[] = {
-		RIG(a_refused_removal_is_told_and_tried_again),  RIG(what_a_sync_could_not_remove_goes_later),
-		RIG(a_refused_overwrite_in_a_sync_is_told),      RIG(a_copy_that_stayed_in_its_list_goes_later),
-		RIG(a_port_that_failed_is_tried_again),          RIG(a_full_table_is_named),
-		RIG(another_layout_takes_over_without_a_gap),    RIG(one_agent_at_a_time),
+		RIG(a_refused_removal_is_told_and_tried_again),
+		RIG(what_a_sync_could_not_remove_goes_later),
+		RIG(a_refused_overwrite_in_a_sync_is_told),
+		RIG(a_copy_that_stayed_in_its_list_goes_later),
+		RIG(a_port_that_failed_is_tried_again),
+		RIG(a_full_table_is_named),
+		RIG(one_agent_at_a_time),
 		RIG(killed_at_any_call_the_next_sync_converges),
 	};
 #undef RIG

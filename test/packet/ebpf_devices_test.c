@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "driver/ebpf/ebpf.h"
+#include "io/loop.h"
 #include "net/packet.h"
 
 #define WAIT_MS 5000
@@ -229,6 +230,9 @@ static void a_filter_that_somebody_removes_comes_again(void **state)
 		assert_int_equal(findings(g, p), 1);
 		until(all_have_filters);
 		assert_int_equal(findings(g, p), 0);
+		assert_int_equal(detach(if_nametoindex(devices[i])), 0);
+		loop_timer_arm(g->driver->look, 0); /* the time has come */
+		until(all_have_filters);
 	}
 	for (size_t i = 0; i < N_ELEMENTS(devices); i++) {
 		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(devices[i]),

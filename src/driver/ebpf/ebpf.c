@@ -209,6 +209,7 @@ static void driver_close(struct driver *d)
 	loop_source_free(d->reroute);
 	loop_source_free(d->mtu);
 	loop_source_free(d->repair);
+	loop_source_free(d->look);
 	netlink_close(d->netlink);
 	neutrino_bpf__destroy(d->bpf);
 	plan_free(d->plan);
@@ -249,6 +250,7 @@ static int driver_open(const struct driver_config *config, struct loop *loop, co
 	d->reroute = loop_idle(loop, on_reroute, d);
 	d->mtu = loop_idle(loop, on_mtu, d);
 	d->repair = loop_timer(loop, ebpf_repair, d);
+	d->look = loop_timer(loop, ebpf_look, d);
 	r = pins_open(d->pin_dir, &d->held, err);
 	if (r >= 0)
 		r = load(d, err);
@@ -261,6 +263,7 @@ static int driver_open(const struct driver_config *config, struct loop *loop, co
 	r = ports_open(d, err);
 	if (r < 0)
 		return r;
+	ebpf_look(d);
 	*ret = take(&d);
 	return 0;
 }

@@ -134,7 +134,7 @@ struct driver {
 	struct loop_source *idle; /* gives events and the answer of the last call */
 	struct loop_source *reroute; /* looks the peers' ways up again */
 	struct loop_source *mtu; /* compares networks and underlay again */
-	struct loop_source *repair;
+	struct loop_source *repair, *look;
 	uint64_t repair_us; /* the pause before the next time */
 	bool repair_armed;
 	struct port_event *queue;
@@ -211,6 +211,7 @@ uint32_t attached(uint32_t ifindex); /* the id of ours, 0 for none */
 /* repair.c */
 void ebpf_repair(void *d); /* now; what fails again is tried again later */
 void ebpf_repair_soon(struct driver *d);
+void ebpf_look(void *d); /* at the devices, now and from time to time: what is missing comes soon */
 
 /* audit.c */
 /* Brings every map to the plan. A cell remembers what the kernel refused; of copies that are not in their list it is

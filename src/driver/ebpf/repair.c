@@ -10,6 +10,7 @@
 
 #define PAUSE_MIN_US 100000
 #define PAUSE_MAX_US 30000000
+#define LOOK_US 30000000 /* the kernel tells nobody of a tcx program that is detached */
 
 static bool failed(int r)
 {
@@ -77,4 +78,20 @@ void ebpf_repair(void *arg)
 	if (d->repair_us > PAUSE_MAX_US)
 		d->repair_us = PAUSE_MAX_US;
 	arm(d);
+}
+
+static void on_missing(enum driver_audit_kind kind, const char *what, void *arg)
+{
+	(void)kind;
+	(void)arg;
+	LOG_LIMIT(log_warn, 5, "missing %s: somebody else removed it", what);
+}
+
+void ebpf_look(void *arg)
+{
+	struct driver *d = arg;
+
+	ports_audit(d, on_missing, NULL);
+	tunnel_audit(d, on_missing, NULL);
+	loop_timer_arm(d->look, LOOK_US);
 }

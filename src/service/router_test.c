@@ -47,6 +47,39 @@ static void interfaces_are_the_routers(void **state)
 	testing_close(&b.t);
 }
 
+static void set(struct testing_basis *b, const struct resource *resource, const char *id, bool up)
+{
+	assert_int_equal(testing_call(&b->t, SERVICE_UPDATE, resource, id,
+				      testing_attrs("{'admin_state_up':%s}", up ? "true" : "false")),
+			 0);
+}
+
+static void an_interface_is_active_where_it_routes(void **state)
+{
+	char port[UUID_TEXT_SIZE], vm[UUID_TEXT_SIZE];
+	struct testing_basis b;
+	uint32_t host;
+
+	(void)state;
+	testing_basis_open(&b, "10.0.0.0/24", NULL);
+	assert_int_equal(testing_hello(&b.t, "h1", "192.0.2.1", "dvr", &host), 0);
+	assert_int_equal(testing_call(&b.t, SERVICE_ADD_ROUTER_INTERFACE, &resource_router, b.router,
+				      testing_attrs("{'subnet_id':'%s'}", b.subnet)),
+			 0);
+	snprintf(port, sizeof(port), "%s", testing_text(&b.t, "port_id"));
+	assert_string_equal(testing_shown(&b, port, "status"), "DOWN");
+	testing_make(&b.t, &resource_port,
+		     testing_port_attrs(&b, ",'binding:host_id':'h1','device_owner':'compute:nova'"), vm);
+	assert_string_equal(testing_shown(&b, port, "status"), "ACTIVE");
+	set(&b, &resource_port, port, false);
+	assert_string_equal(testing_shown(&b, port, "status"), "DOWN");
+	set(&b, &resource_port, port, true);
+	assert_string_equal(testing_shown(&b, port, "status"), "ACTIVE");
+	set(&b, &resource_router, b.router, false);
+	assert_string_equal(testing_shown(&b, port, "status"), "DOWN");
+	testing_close(&b.t);
+}
+
 static void interfaces_refused(void **state)
 {
 	char port[UUID_TEXT_SIZE], network[UUID_TEXT_SIZE], overlap[UUID_TEXT_SIZE], owned[UUID_TEXT_SIZE];
@@ -149,9 +182,8 @@ static void routers_that_are_not_served(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(interfaces_are_the_routers),
-		cmocka_unit_test(interfaces_refused),
-		cmocka_unit_test(interfaces_by_port),
+		cmocka_unit_test(interfaces_are_the_routers),  cmocka_unit_test(an_interface_is_active_where_it_routes),
+		cmocka_unit_test(interfaces_refused),          cmocka_unit_test(interfaces_by_port),
 		cmocka_unit_test(routers_that_are_not_served),
 	};
 

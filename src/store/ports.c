@@ -5,13 +5,13 @@
 #include "base/mem.h"
 
 /*
- * An interface of a distributed router works where the router lives; any other port when the
- * host that it is bound to says so (3: ERROR, 2: up).
+ * An interface of a distributed router that is on works where the router lives; any other port
+ * when the host that it is bound to says so (3: ERROR, 2: up).
  */
 #define STATUS                                                                                                         \
-	"CASE WHEN i.router IS NOT NULL THEN"                                                                          \
+	"CASE WHEN NOT t.admin_state_up THEN 'DOWN' WHEN i.router IS NOT NULL THEN"                                    \
 	" CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.router = i.router) THEN 'ACTIVE' ELSE 'DOWN' END"          \
-	" WHEN NOT t.admin_state_up OR t.host IS NULL OR NOT h.registered THEN 'DOWN'"                                 \
+	" WHEN t.host IS NULL OR NOT h.registered THEN 'DOWN'"                                                         \
 	" WHEN t.reported = 2 THEN 'ACTIVE' WHEN t.reported = 3 THEN 'ERROR' ELSE 'DOWN' END"
 
 #define VIF_TYPE                                                                                                       \

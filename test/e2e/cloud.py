@@ -50,6 +50,7 @@ class Interface:
     network: Network
     mac: str
     up: bool
+    status: str
     addresses: tuple # of (ip, Subnet)
 
     @property
@@ -115,7 +116,7 @@ class Cloud:
             network = networks[p["network_id"]]
             if p["device_owner"] == INTERFACE:
                 self.interfaces.append(Interface(p["id"], routers[p["device_id"]], network, p["mac_address"],
-                                                 p["admin_state_up"], addresses))
+                                                 p["admin_state_up"], p["status"], addresses))
             elif runs(p):
                 self.vms.append(VM(p["id"], p["name"], network, p["mac_address"], p["admin_state_up"],
                                    p["binding:host_id"], p["binding:profile"].get("migrating_to"), places.get(p["id"]),

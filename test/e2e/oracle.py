@@ -134,3 +134,24 @@ class Oracle:
         if not vm.speaks or (vm.network.id, target) in self.owners:
             return []
         return [v for v in self.cloud.vms if v.network == vm.network and v.port != vm.port and v.speaks]
+
+    # ---- where routers live ----
+
+    def related(self, router):
+        """The routers that networks join to this one, itself too."""
+        found, fresh = set(), {router}
+        while fresh:
+            found |= fresh
+            networks = {i.network for i in self.cloud.interfaces if i.router in fresh}
+            fresh = {i.router for i in self.cloud.interfaces if i.network in networks} - found
+        return found
+
+    def hosts(self, router):
+        """Where it lives: hosts that may have routers, and have a VM with an address that one of the related routers serves."""
+        related = self.related(router)
+        subnets = {s for i in self.cloud.interfaces if i.router in related for _, s in i.addresses}
+        hosts = {h for v in self.cloud.vms if any(s in subnets for _, s in v.addresses) for h in (v.host, v.next)}
+        return {h for h in hosts if router.up and self.cloud.routing.get(h)}
+
+    def status(self, interface):
+        return "ACTIVE" if interface.up and self.hosts(interface.router) else "DOWN"

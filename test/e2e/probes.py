@@ -267,6 +267,9 @@ class Round:
     # ---- comparison ----
 
     def compare(self):
+        for i in self.cloud.interfaces:
+            if i.status != self.oracle.status(i):
+                self.differences.append(f"{i.name} is {i.status}, not {self.oracle.status(i)}")
         for number, (p, expected) in self.sent.items():
             got, wires = self.got.get(number, []), self.wires.get(number, [])
             if expected is None:

@@ -107,7 +107,9 @@ class Cloud:
         self.routers = [Router(r["id"], r["name"], r["admin_state_up"]) for r in api.list("routers")]
         routers = {r.id: r for r in self.routers}
         # Hosts that may have routers: an operator can switch their L3 agents off.
-        self.routing = {a["host"]: a["admin_state_up"] for a in api.list("agents", agent_type="L3 agent")}
+        agents = api.list("agents", agent_type="L3 agent")
+        self.routing = {a["host"]: a["admin_state_up"] for a in agents}
+        self.routers_at = {a["host"]: a["configurations"]["routers"] for a in agents}
         self.interfaces, self.vms, self.spare = [], [], []
         for p in api.list("ports"):
             if p["network_id"] not in networks:

@@ -155,3 +155,8 @@ class Oracle:
 
     def status(self, interface):
         return "ACTIVE" if interface.up and self.hosts(interface.router) else "DOWN"
+
+    def networks(self, host):
+        """What the host must know, and nothing else: the networks of its VMs and of the routers that live there."""
+        return ({v.network for v in self.cloud.vms if host in (v.host, v.next)} |
+                {i.network for i in self.cloud.interfaces if host in self.hosts(i.router)})

@@ -267,9 +267,7 @@ class Round:
     # ---- comparison ----
 
     def compare(self):
-        for i in self.cloud.interfaces:
-            if i.status != self.oracle.status(i):
-                self.differences.append(f"{i.name} is {i.status}, not {self.oracle.status(i)}")
+        self.compare_what_is_told()
         for number, (p, expected) in self.sent.items():
             got, wires = self.got.get(number, []), self.wires.get(number, [])
             if expected is None:
@@ -288,6 +286,15 @@ class Round:
             if sorted(wanted) != sorted(got):
                 self.differences.append(f"{self.name(key[0])} asks who has {key[1]}: heard by {[self.name(p) for p in got]}, "
                                         f"not {[self.name(p) for p in wanted]}")
+
+    def compare_what_is_told(self):
+        for i in self.cloud.interfaces:
+            if i.status != self.oracle.status(i):
+                self.differences.append(f"{i.name} is {i.status}, not {self.oracle.status(i)}")
+        for host, said in self.cloud.routers_at.items():
+            routers = [r.name for r in self.cloud.routers if host in self.oracle.hosts(r)]
+            if said != len(routers):
+                self.differences.append(f"{host} is said to have {said} routers, not {routers}")
 
     def compare_arrival(self, p, e, got):
         said = str(p)

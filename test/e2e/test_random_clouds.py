@@ -21,6 +21,7 @@ from cloud import ASIDE
 from guests import STREAM_PORT, Guests, Stream, Traffic
 from lab import Lab, LabError
 from lab.base import until
+from oracle import Oracle
 from probes import Round, deliverable, ipv4_frame, udp
 
 HOSTS = ["compute1", "compute2", "compute3"]
@@ -161,7 +162,24 @@ class Play:
     def check(self, only=None):
         cloud = self.changes.cloud()
         differences = Round(self.land.guests, cloud, self.land.dvr, self.land.addresses, self.rng, only).run()
+        if only is None: # else not every host is waited for
+            differences += self.known(cloud)
         assert not differences, f"{len(differences)} differences:\n" + "\n".join(differences[:20])
+
+    def known(self, cloud):
+        """Whether each host knows the networks and the peers that it needs, and no other."""
+        oracle, found = Oracle(cloud), []
+        needs = {host: {n.id for n in oracle.networks(host)} for host in (*HOSTS, "network")}
+        for host, networks in needs.items():
+            plan = [dict(w.split("=", 1) for w in line.split()[1:]) | {"table": line.split()[0]}
+                    for line in ask_agent(self.land.lab, host, "plan show")["plan"]]
+            aside = self.land.aside.get(host, {}).get("id")
+            wanted = (networks, {h for h in needs if h != host and networks & needs[h]})
+            told = ({r["uuid"] for r in plan if r["table"] == "segment"} - {aside},
+                    {r["name"] for r in plan if r["table"] == "peer"})
+            if told != wanted:
+                found.append(f"{host} knows networks and peers {told}, not {wanted}")
+        return found
 
     def streams(self, without):
         """Some pairs that reach each other, not at that host, and what must stay as it is for them."""

@@ -24,6 +24,8 @@ static const struct field fields[] = {
 	{ "provider:segmentation_id", FIELD_INT, FIELD_POST | FIELD_NULLABLE | FIELD_ADMIN | FIELD_FILTER, NULL, 0,
 	  UINT32_MAX, .null_is = "" },
 	{ "router:external", FIELD_BOOL, RW | FIELD_ADMIN | FIELD_FILTER | FIELD_FIXED, "false" },
+	/* Of external networks; the openstack client says it of any. */
+	{ "is_default", FIELD_BOOL, RW | FIELD_ADMIN | FIELD_FILTER | FIELD_FIXED, "false" },
 	{ "port_security_enabled", FIELD_BOOL, RW | FIELD_FILTER, "true" },
 	{ "availability_zone_hints", FIELD_LIST, FIELD_POST | FIELD_FIXED, "[]", 0, 16, .item = FIELD_STRING },
 	{ "availability_zones", FIELD_LIST, 0, .item = FIELD_STRING },

@@ -24,7 +24,7 @@ FIELDS = {
         "shared": BOOL, "mtu": INT + [67, 65536, None], "provider:network_type": [LONG, 7, [], {}, ""],
         "provider:physical_network": [LONG, 7, [], {}, "", "x"],
         "provider:segmentation_id": ["x", -1, 0, 2**32, [], {}],
-        "router:external": BOOL, "port_security_enabled": BOOL, "availability_zone_hints": LIST + [None, [7]],
+        "router:external": BOOL, "is_default": BOOL, "port_security_enabled": BOOL, "availability_zone_hints": LIST + [None, [7]],
         "id": [UUID], "status": ["ACTIVE"], "subnets": [[]], "tags": [[]], "created_at": ["x"], "revision_number": [1],
         "availability_zones": [[]], "ipv4_address_scope": [None], "nosuch": [1], "": [1],
     },
@@ -63,7 +63,7 @@ FIELDS = {
 }
 
 UPDATED = {  # what a PUT may hold; the rest is refused there with any value
-    "network": {"name", "description", "admin_state_up", "shared", "mtu", "router:external", "port_security_enabled"},
+    "network": {"name", "description", "admin_state_up", "shared", "mtu", "router:external", "is_default", "port_security_enabled"},
     "subnet": {"name", "description", "gateway_ip", "allocation_pools", "enable_dhcp", "dns_nameservers", "host_routes",
                "service_types"},
     "port": {"name", "description", "mac_address", "fixed_ips", "admin_state_up", "device_id", "device_owner",

@@ -14,7 +14,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 MEMBERS = {
     "network": {"id", "name", "description", "project_id", "tenant_id", "status", "admin_state_up", "shared", "subnets",
                 "mtu", "provider:network_type", "provider:physical_network", "provider:segmentation_id",
-                "router:external", "port_security_enabled", "availability_zone_hints", "availability_zones",
+                "router:external", "is_default", "port_security_enabled", "availability_zone_hints", "availability_zones",
                 "ipv4_address_scope", "ipv6_address_scope", "tags", "created_at", "updated_at", "revision_number"},
     "subnet": {"id", "name", "description", "project_id", "tenant_id", "network_id", "ip_version", "cidr", "gateway_ip",
                "allocation_pools", "enable_dhcp", "dns_nameservers", "host_routes", "ipv6_ra_mode", "ipv6_address_mode",

@@ -90,8 +90,8 @@ class TapVM:
         head[10:12] = struct.pack("!H", checksum(bytes(head)))
         return raw[6:12] + self.raw_mac + raw[12:14] + head + body
 
-    def send(self, frame):
-        os.write(self.fd, bytes(HEADER.size) + bytes(frame))
+    def send(self, frame, header=bytes(HEADER.size)):
+        os.write(self.fd, header + bytes(frame))
 
     def close(self):
         os.write(self.waker, b".")

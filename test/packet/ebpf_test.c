@@ -331,10 +331,9 @@ static void set_underlay_mtu(struct rig *g, int mtu)
 	assert_int_not_equal(g->driver->generation, before);
 }
 
-static void what_the_underlay_does_not_take_is_counted(void **state)
+static void load_with_peer(struct rig *g)
 {
 	_cleanup_(planp) struct plan *p = parsed(two_ports);
-	struct rig *g = *state;
 	struct err err = { 0 };
 
 	assert_int_equal(plan_parse_line(p, "peer host=2 tunnel=192.0.2.2 dvr_mac=fa:16:3f:00:00:02 name=two", &err),
@@ -342,6 +341,13 @@ static void what_the_underlay_does_not_take_is_counted(void **state)
 	assert_int_equal(plan_parse_line(p, "fdb network=7 mac=fa:16:3e:00:00:05 peer=2", &err), 0);
 	must(rig_taps(g, p, &must_err));
 	must(rig_sync(g, p, &must_err));
+}
+
+static void what_the_underlay_does_not_take_is_counted(void **state)
+{
+	struct rig *g = *state;
+
+	load_with_peer(g);
 	assert_int_equal(sent(g, 1450), DROP_NONE);
 	set_underlay_mtu(g, 1400);
 	assert_int_equal(sent(g, 1351), DROP_TOO_BIG);
@@ -349,6 +355,63 @@ static void what_the_underlay_does_not_take_is_counted(void **state)
 	set_underlay_mtu(g, 1500);
 	assert_int_equal(sent(g, 1450), DROP_NONE);
 	assert_int_equal(sent(g, 1451), DROP_TOO_BIG); /* the network's own */
+}
+
+static uint64_t counted(struct rig *g, const char *name)
+{
+	struct driver_counter all[128];
+	size_t n = driver_ebpf.counters(g->driver, all, N_ELEMENTS(all));
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(all[i].name, name))
+			return all[i].packets;
+	fail_msg("no counter %s", name);
+	return 0;
+}
+
+/* A super-packet of port 3, with segments of so many bytes behind their headers, is sent to the peer. */
+static bool is_sent_in_segments(struct rig *g, uint8_t proto, uint32_t size)
+{
+	uint8_t frame[3000] = { 0 }, out[4096];
+	struct eth eth = { .dst = { { 0xfa, 0x16, 0x3e, 0, 0, 5 } },
+			   .src = { { 0xfa, 0x16, 0x3e, 0, 0, 3 } },
+			   .type = ETHERTYPE_V4 };
+	struct ipv4 ip = { .ttl = 9,
+			   .proto = proto,
+			   .total = sizeof(frame) - ETH_SIZE,
+			   .size = IPV4_SIZE,
+			   .src = ip_from_v4(0x0a000103),
+			   .dst = ip_from_v4(0x0a000105) };
+	struct __sk_buff ctx = { .ifindex = if_nametoindex(rig_tap_of(g, 3)->name), .gso_size = size, .gso_segs = 3 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame), .data_out = out,
+		    .data_size_out = sizeof(out), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
+	uint64_t sends = counted(g, "send"), drops = counted(g, "drop_too_big");
+
+	eth_write(frame, &eth);
+	ipv4_write(frame + ETH_SIZE, &ip);
+	frame[ETH_SIZE + IPV4_SIZE + 12] = TCP_SIZE / 4 << 4;
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(g->driver->bpf->progs.from_port), &opts), 0);
+	sends = counted(g, "send") - sends;
+	drops = counted(g, "drop_too_big") - drops;
+	assert_int_equal(sends + drops, 1);
+	return sends;
+}
+
+static void a_super_packet_must_fit_by_its_segments(void **state)
+{
+	static const struct {
+		uint8_t proto;
+		uint32_t headers;
+	} cases[] = { { PROTO_TCP, IPV4_SIZE + TCP_SIZE },
+		      { PROTO_UDP, IPV4_SIZE + UDP_SIZE },
+		      { 47 /* GRE */, IPV4_SIZE } };
+	struct rig *g = *state;
+
+	load_with_peer(g);
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		assert_true(is_sent_in_segments(g, cases[i].proto, 1450 - cases[i].headers));
+		assert_false(is_sent_in_segments(g, cases[i].proto, 1451 - cases[i].headers));
+	}
 }
 
 static void a_device_that_comes_again_is_attached_again(void **state)
@@ -533,12 +596,19 @@ int main(void)
 {
 #define RIG(fn) cmocka_unit_test_setup_teardown(fn, open_rig, close_rig)
 	const struct CMUnitTest tests[] = {
-		RIG(the_verifier_walks_less_than_its_budget),         RIG(changes_leave_what_a_sync_would),
-		RIG(it_forwards_while_nobody_runs_and_is_adopted),    RIG(a_flow_is_remembered_until_something_changes),
-		RIG(what_the_underlay_does_not_take_is_counted),      RIG(a_device_that_comes_again_is_attached_again),
-		RIG(a_port_that_went_meanwhile_stays_shut),           RIG(cleanup_takes_ours_alone),
-		RIG(what_a_version_without_tcx_attached_is_replaced), RIG(what_does_not_fit_is_alone),
-		RIG(without_its_tunnel_device_the_rest_goes),         RIG(another_layout_is_dropped_after_the_switch),
+		RIG(the_verifier_walks_less_than_its_budget),
+		RIG(changes_leave_what_a_sync_would),
+		RIG(it_forwards_while_nobody_runs_and_is_adopted),
+		RIG(a_flow_is_remembered_until_something_changes),
+		RIG(what_the_underlay_does_not_take_is_counted),
+		RIG(a_super_packet_must_fit_by_its_segments),
+		RIG(a_device_that_comes_again_is_attached_again),
+		RIG(a_port_that_went_meanwhile_stays_shut),
+		RIG(cleanup_takes_ours_alone),
+		RIG(what_a_version_without_tcx_attached_is_replaced),
+		RIG(what_does_not_fit_is_alone),
+		RIG(without_its_tunnel_device_the_rest_goes),
+		RIG(another_layout_is_dropped_after_the_switch),
 	};
 #undef RIG
 

@@ -20,7 +20,6 @@ struct outer {
 	__u16 unused; /* ends on a word; not sent */
 };
 #define OUTER_SIZE (sizeof(struct outer) - 2)
-#define HAND_MAX (65535 - OUTER_SIZE + ETH_HLEN) /* bytes of a frame that the outer header can tell */
 
 /* The MAC that the VM takes for its gateway: by the destination address, else by the port's own. */
 static __noinline int restore_gateway(struct __sk_buff *skb, struct way *w, const struct eb_addr *first)
@@ -113,7 +112,8 @@ static __always_inline __u8 outer_tos(__u8 inner)
 /*
  * Pushes the outer header here and hands the packet to the underlay's next hop; the kernel
  * resolves that one and keeps the first packets meanwhile. FIXED_GSO: segments keep their size
- * (the network's MTU leaves room), and UDP super-packets pass. Negative: the packet is as it was, and
+ * (the network's MTU leaves room), and UDP super-packets pass. Of the largest ones the outer length runs over:
+ * no device takes them whole, and what the kernel cuts gets its own. Negative: the packet is as it was, and
  * not to be sent this way: a VM's own tunnel with offloads is marked as encapsulated already.
  */
 static __noinline int send_by_hand(struct __sk_buff *skb, struct way *w, const struct eb_send *to, __u32 id)
@@ -156,9 +156,8 @@ static __always_inline int send_to(struct __sk_buff *skb, struct way *w, const s
 	__u32 vxlan = to->vxlan;
 	int act = -1;
 
-	/* adjust_room takes IP only; and the device has its ways with super-packets that the outer header's length is
-	 * too small for */
-	if (by_hand && to->ifindex && w->proto == bpf_htons(ETH_P_IP) && skb->len <= HAND_MAX)
+	/* adjust_room takes IP only */
+	if (by_hand && to->ifindex && w->proto == bpf_htons(ETH_P_IP))
 		act = send_by_hand(skb, w, to, id);
 	if (act >= 0) {
 		trace_out(EB_HOW_HAND, 0, host, id, to->ifindex);

@@ -144,13 +144,15 @@ static __always_inline int read_ethernet(struct __sk_buff *skb, struct way *w)
 /* Of a header without options: what its check must be, when that is zero; zero when its check is right. */
 static __always_inline __u16 ip_checksum(const struct iphdr *ip)
 {
-	const __u16 *words = (const void *)ip;
-	__u32 sum = 0;
+	const __u32 *words = (const void *)ip;
+	__u64 sum = 0;
 	int i;
 
 #pragma unroll
-	for (i = 0; i < 10; i++)
+	for (i = 0; i < 5; i++)
 		sum += words[i];
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return ~sum;
@@ -185,7 +187,9 @@ static __always_inline __u32 segment_length(struct __sk_buff *skb, struct way *w
 		return skb->len - ETH_HLEN;
 	if (w->l4 == IPPROTO_UDP)
 		return w->ihl + sizeof(struct udphdr) + skb->gso_size;
-	if (w->l4 != IPPROTO_TCP || bpf_skb_load_bytes(skb, ETH_HLEN + w->ihl + 12, &offset, 1))
+	if (w->l4 != IPPROTO_TCP) /* a tunnel: at least so much, its headers are the sender's business */
+		return w->ihl + skb->gso_size;
+	if (bpf_skb_load_bytes(skb, ETH_HLEN + w->ihl + 12, &offset, 1))
 		return w->l3_len;
 	return w->ihl + (offset >> 4) * 4 + skb->gso_size;
 }

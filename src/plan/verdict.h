@@ -47,7 +47,7 @@
 	X(LOOP, "loop") /* more than 8 routers in a row on one host */                                                 \
 	X(ENCAP, "encap") /* the tunnel header could not be pushed */                                                  \
 	X(REDIRECT, "redirect") /* the kernel refused the device */                                                    \
-	X(RATE, "rate") /* an answer over the port's rate */
+	X(RATE, "rate") /* an answer or a broadcast frame over the port's rate */
 
 enum verdict {
 #define X(name, text) VERDICT_##name,

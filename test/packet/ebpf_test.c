@@ -414,6 +414,30 @@ static void a_super_packet_must_fit_by_its_segments(void **state)
 	}
 }
 
+static void broadcasts_have_a_rate(void **state)
+{
+	uint8_t frame[ETH_SIZE + ARP_SIZE] = { 0 };
+	struct eth eth = { .dst = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
+			   .src = { { 0xfa, 0x16, 0x3e, 0, 0, 3 } },
+			   .type = ETHERTYPE_ARP };
+	struct arp arp = { .op = ARP_REQUEST,
+			   .sender_mac = eth.src,
+			   .sender = ip_from_v4(0x0a000103),
+			   .target = ip_from_v4(0x0a000199) };
+	struct rig *g = *state;
+	struct __sk_buff ctx = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame), .ctx_in = &ctx,
+		    .ctx_size_in = sizeof(ctx), .repeat = 3000);
+
+	load_two_ports(g);
+	ctx.ifindex = if_nametoindex(rig_tap_of(g, 3)->name);
+	eth_write(frame, &eth);
+	arp_write(frame + ETH_SIZE, &arp);
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(g->driver->bpf->progs.from_port), &opts), 0);
+	assert_in_range(counted(g, "flood"), 1000, 2999); /* fewer of them in a burst, more where the machine is slow */
+	assert_int_equal(counted(g, "flood") + counted(g, "drop_rate"), 3000);
+}
+
 static void a_device_that_comes_again_is_attached_again(void **state)
 {
 	struct rig *g = *state;
@@ -602,6 +626,7 @@ int main(void)
 		RIG(a_flow_is_remembered_until_something_changes),
 		RIG(what_the_underlay_does_not_take_is_counted),
 		RIG(a_super_packet_must_fit_by_its_segments),
+		RIG(broadcasts_have_a_rate),
 		RIG(a_device_that_comes_again_is_attached_again),
 		RIG(a_port_that_went_meanwhile_stays_shut),
 		RIG(cleanup_takes_ours_alone),

@@ -38,6 +38,7 @@
  *     sent by tunnel. Bytes behind the IP packet count: they go over the wire too.
  *   - A frame that a peer has routed gets its gateway's MAC by the destination address, else by the
  *     port's first single IPv4 address.
+ *   - A driver may limit the rate of a port's broadcast frames (rate).
  *   - Answers go back out of the port they came from, to the MAC they came from.
  */
 

@@ -18,8 +18,8 @@ struct arp_v4 {
 	__u8 tpa[4];
 }; /* 28 bytes, no padding */
 
-#define ERROR_INTERVAL_NS 10000000ULL /* 100 ICMP errors a second and port, */
-#define ERROR_BURST_NS (50 * ERROR_INTERVAL_NS) /* 50 at once */
+#define ERROR_RATE 100 /* ICMP errors a second and port, */
+#define ERROR_BURST 50 /* so many at once */
 
 static __always_inline int answered(struct __sk_buff *skb, struct way *w)
 {
@@ -81,22 +81,11 @@ static __noinline int answer_echo(struct __sk_buff *skb, struct way *w)
 	return answered(skb, w);
 }
 
-/* One leaky bucket a port: `next` is when the bucket would be empty. */
 static __always_inline bool may_send_error(__u32 number)
 {
 	struct eb_bucket *b = bpf_map_lookup_elem(&bucket, &number);
-	__u64 now, next;
 
-	if (!b)
-		return false;
-	now = bpf_ktime_get_ns();
-	next = b->next;
-	if (next < now)
-		next = now;
-	else if (next - now > ERROR_BURST_NS)
-		return false;
-	b->next = next + ERROR_INTERVAL_NS; /* two processors may count one; that is fine */
-	return true;
+	return b && within_rate(&b->errors, ERROR_RATE, ERROR_BURST);
 }
 
 struct icmp_error {

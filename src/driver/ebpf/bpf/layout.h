@@ -106,9 +106,10 @@ struct eb_source_wide_key {
 	struct eb_source_key source;
 };
 
-/* bucket: by port number. When the next error may be sent, for the rate limit. Written by the packet side. */
+/* bucket: by port number. When the buckets of its rate limits would be empty. Written by the packet side. */
 struct eb_bucket {
-	__u64 next;
+	__u64 errors; /* ICMP errors to it */
+	__u64 broadcasts; /* that it sends */
 };
 
 /* fdb, interface: by network and MAC */

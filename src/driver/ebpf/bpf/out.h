@@ -217,6 +217,21 @@ static __always_inline int send(struct __sk_buff *skb, struct way *w, __u32 host
 	return send_to(skb, w, &to, host, id);
 }
 
+#define BROADCAST_RATE 1000 /* frames a second and port, each of which becomes many; */
+#define BROADCAST_BURST 1000 /* so many at once. Multicast has no limit: it may be what the network is there for. */
+
+static __always_inline bool may_broadcast(const struct way *w)
+{
+	const __u16 *dst = (const void *)&w->dst;
+	__u32 number = w->port;
+	struct eb_bucket *b;
+
+	if (!number || (dst[0] & dst[1] & dst[2]) != 0xffff)
+		return true;
+	b = bpf_map_lookup_elem(&bucket, &number);
+	return b && within_rate(&b->broadcasts, BROADCAST_RATE, BROADCAST_BURST);
+}
+
 struct flood_way {
 	struct __sk_buff *skb;
 	__u32 network;
@@ -270,6 +285,8 @@ static __always_inline int flood_all(struct __sk_buff *skb, struct way *w)
 	struct eb_flood *head = bpf_map_lookup_elem(&flood, &key);
 	struct flood_way f = { .skb = skb, .network = network_number, .from = w->port };
 
+	if (!may_broadcast(w))
+		return drop(w, DROP_RATE);
 	w->verdict = VERDICT_FLOOD;
 	if (!head)
 		return TC_ACT_SHOT;

@@ -83,6 +83,19 @@ static __always_inline void count(struct way *w, __u32 len)
 	}
 }
 
+/* A leaky bucket: *empty is when it would be. Two processors may count one for two; that is fine. */
+static __always_inline bool within_rate(__u64 *empty, __u64 per_second, __u64 burst)
+{
+	__u64 interval = 1000000000ULL / per_second, now = bpf_ktime_get_ns(), at = *empty;
+
+	if (at < now)
+		at = now;
+	else if (at - now > burst * interval)
+		return false;
+	*empty = at + interval;
+	return true;
+}
+
 /* The decision record. Dead code unless `trace` is set at load. */
 static __always_inline void trace_out(__u32 how, __u32 port, __u32 peer, __u32 id, __u32 ifindex)
 {

@@ -247,16 +247,14 @@ static void it_forwards_while_nobody_runs_and_is_adopted(void **state)
 /* Flows that are good for the present state of the maps. */
 static unsigned remembered(struct rig *g)
 {
-	int cpus = libbpf_num_possible_cpus(), fd = bpf_map__fd(g->driver->bpf->maps.flow);
-	struct eb_flow *all = xcalloc((size_t)cpus, sizeof(*all));
+	struct bpf_map *flows = g->driver->bpf->maps.flow;
+	struct eb_flow f;
 	unsigned n = 0;
 
-	for (uint32_t slot = 0; slot < 1 << EB_FLOW_BITS; slot++) {
-		assert_int_equal(bpf_map_lookup_elem(fd, &slot, all), 0);
-		for (int i = 0; i < cpus; i++)
-			n += all[i].key.generation == g->driver->generation;
+	for (uint32_t slot = 0; slot < bpf_map__max_entries(flows); slot++) {
+		assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(flows), &slot, &f), 0);
+		n += f.key.generation == g->driver->generation;
 	}
-	free(all);
 	return n;
 }
 

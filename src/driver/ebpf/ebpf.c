@@ -194,6 +194,7 @@ static int load(struct driver *d, struct err *err)
 		return r;
 	d->bpf->rodata->trace = d->config.trace;
 	d->bpf->rodata->vxlan_port = d->config.vxlan_udp_port;
+	bpf_map__set_max_entries(d->bpf->maps.flow, (uint32_t)libbpf_num_possible_cpus() << EB_FLOW_BITS);
 	r = neutrino_bpf__load(d->bpf);
 	if (r < 0)
 		return err_errno(err, r, "load of the BPF programs (pins: %s/%s)", d->pin_dir, d->layout);

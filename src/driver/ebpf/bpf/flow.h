@@ -44,7 +44,7 @@ static __always_inline void flow_key(struct __sk_buff *skb, struct way *w, __u32
 	w->key.macs[2] = macs[2];
 	h = (w->daddr ^ (from << 16 | from >> 16)) * 0x9e3779b1;
 	h = (h ^ w->key.ifindex) * 0x85ebca6b;
-	w->slot = (h >> (32 - EB_FLOW_BITS)) + 1;
+	w->slot = (bpf_get_smp_processor_id() << EB_FLOW_BITS | h >> (32 - EB_FLOW_BITS)) + 1;
 }
 
 static __always_inline struct eb_flow *flow_find(struct __sk_buff *skb, struct way *w)
@@ -77,7 +77,7 @@ static __always_inline int flow_out(struct __sk_buff *skb, struct way *w, struct
 	macs[2] = f->macs[2];
 	if (f->hops)
 		lower_ttl(ip, f->hops);
-	if (f->peer)
-		return send_to(skb, w, &f->out, f->peer, f->id);
-	return deliver_to(skb, w, f->port, f->ifindex, f->flags);
+	if (f->ifindex)
+		return deliver_to(skb, w, f->port, f->ifindex, f->flags);
+	return send_to(skb, w, &f->out, f->peer, f->id);
 }

@@ -29,6 +29,8 @@
 #define NULL ((void *)0)
 #endif
 
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+
 #define MAP(map_name, map_type, key_type, value_type, entries, flags)                                                  \
 	struct {                                                                                                       \
 		__uint(type, map_type);                                                                                \
@@ -69,9 +71,11 @@ CPUS(decision, struct eb_decision, 1);
 
 _Static_assert(VERDICT_COUNT <= EB_VERDICTS && DROP_COUNT <= EB_DROPS, "room for counters");
 
+/* The driver makes it as large as there are processors. BPF_F_MMAPABLE: begins on a page, so that a flow takes whole lines. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1 << EB_FLOW_BITS);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct eb_flow);
 } flow SEC(".maps");

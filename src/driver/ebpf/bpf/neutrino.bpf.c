@@ -334,7 +334,7 @@ int from_port(struct __sk_buff *skb)
 
 	read_headers(skb, &w);
 	f = remembered(skb, &w, w.saddr, 0);
-	act = f ? flow_out(skb, &w, f) : port_arrives(skb, &w);
+	act = LIKELY(f) ? flow_out(skb, &w, f) : port_arrives(skb, &w);
 	count(&w, len);
 	trace_end(&w);
 	return act;
@@ -353,7 +353,7 @@ int from_tunnel(struct __sk_buff *skb)
 	} else {
 		read_headers(skb, &w);
 		f = remembered(skb, &w, remote, id);
-		act = f ? flow_out(skb, &w, f) : tunnel_arrives(skb, &w, id, remote);
+		act = LIKELY(f) ? flow_out(skb, &w, f) : tunnel_arrives(skb, &w, id, remote);
 	}
 	count(&w, len);
 	trace_end(&w);

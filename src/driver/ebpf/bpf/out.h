@@ -80,7 +80,6 @@ static __always_inline int deliver(struct __sk_buff *skb, struct way *w, __u32 n
 	}
 	f = flow_begin(skb, w);
 	if (f) {
-		f->peer = 0;
 		f->port = number;
 		f->ifindex = ifindex;
 		f->flags = flags;
@@ -209,6 +208,7 @@ static __always_inline int send(struct __sk_buff *skb, struct way *w, __u32 host
 		w->mtu = mtu;
 	f = flow_begin(skb, w);
 	if (f) {
+		f->ifindex = 0;
 		f->peer = host;
 		f->id = id;
 		f->out = to;

@@ -194,7 +194,7 @@ static __always_inline void lower_ttl(struct iphdr *ip, __u32 hops)
  */
 static __always_inline __u32 segment_length(struct __sk_buff *skb, struct way *w)
 {
-	__u8 offset;
+	__u8 *byte = (void *)(long)skb->data + ETH_HLEN + w->ihl + 12, offset;
 
 	if (!skb->gso_size)
 		return skb->len - ETH_HLEN;
@@ -202,7 +202,9 @@ static __always_inline __u32 segment_length(struct __sk_buff *skb, struct way *w
 		return w->ihl + sizeof(struct udphdr) + skb->gso_size;
 	if (w->l4 != IPPROTO_TCP) /* a tunnel: at least so much, its headers are the sender's business */
 		return w->ihl + skb->gso_size;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN + w->ihl + 12, &offset, 1))
+	if ((void *)(byte + 1) <= (void *)(long)skb->data_end)
+		offset = *byte;
+	else if (bpf_skb_load_bytes(skb, ETH_HLEN + w->ihl + 12, &offset, 1))
 		return w->l3_len;
 	return w->ihl + (offset >> 4) * 4 + skb->gso_size;
 }

@@ -92,16 +92,23 @@ static struct sockaddr_in address(const char *ip, const char *port)
 
 static int tcp_socket(void)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		die("socket");
-	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0)
-		die("TCP_NODELAY");
 	/* The kernel's default. Where bbr is the system's, its pacing and not the path would set the pace. */
 	if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5) < 0)
 		die("TCP_CONGESTION");
 	return fd;
+}
+
+/* Each byte is sent at once. Not for bulk: the kernel then fills its packets. */
+static void no_delay(int fd)
+{
+	int one = 1;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0)
+		die("TCP_NODELAY");
 }
 
 /* Waits for the one connection. */
@@ -120,8 +127,6 @@ static int listen_one(const char *ip, const char *port)
 	if (fd < 0)
 		die("accept");
 	close(listener);
-	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0)
-		die("TCP_NODELAY");
 	return fd;
 }
 
@@ -212,6 +217,7 @@ static void echo(const char *ip, const char *port)
 {
 	int fd = listen_one(ip, port);
 
+	no_delay(fd);
 	while (take_byte(fd))
 		give_byte(fd);
 }
@@ -230,6 +236,7 @@ static void ask(const char *ip, const char *port, double seconds)
 	double start = now(), end = start + seconds, sent, got = start;
 	size_t n = 0;
 
+	no_delay(fd);
 	while (got < end && n < MAX_SAMPLES) {
 		sent = now();
 		give_byte(fd);

@@ -71,7 +71,8 @@ CPUS(decision, struct eb_decision, 1);
 
 _Static_assert(VERDICT_COUNT <= EB_VERDICTS && DROP_COUNT <= EB_DROPS, "room for counters");
 
-/* The driver makes it as large as there are processors. BPF_F_MMAPABLE: begins on a page, so that a flow takes whole lines. */
+/* The driver makes it as large as there are processors. BPF_F_MMAPABLE: begins on a page, so that a flow takes whole
+ * lines. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1 << EB_FLOW_BITS);

@@ -206,15 +206,21 @@ static const struct conf_option *find_option(const struct conf *c, const char *s
 	return NULL;
 }
 
-/* An old name may be of another section: "section.name". */
+/* The id of an option's old name, which may be of another section: "section.name"; NULL: it has none. */
+static char *make_old_id(const struct conf_option *o)
+{
+	if (!o->old_name)
+		return NULL;
+	return strchr(o->old_name, '.') ? xstrdup(o->old_name) : make_id(o->section, o->old_name);
+}
+
 static struct entry *find_old(const struct conf *c, const struct conf_option *o)
 {
+	_cleanup_(freep) char *id = make_old_id(o);
 	struct entry *e = NULL;
 
-	if (o->old_name && strchr(o->old_name, '.'))
-		HASH_FIND_STR(c->entries, o->old_name, e);
-	else if (o->old_name)
-		e = find_id(c, o->section, o->old_name);
+	if (id)
+		HASH_FIND_STR(c->entries, id, e);
 	return e;
 }
 
@@ -246,21 +252,36 @@ static size_t name_length(const char *p)
 	return n;
 }
 
+/* On one line, without the name and password of an URL. */
+static const char *show_text(const char *value, char text[CONF_SHOW_SIZE])
+{
+	const char *scheme = strstr(value, "://"), *at = scheme ? strrchr(scheme, '@') : NULL;
+
+	if (at)
+		snprintf(text, CONF_SHOW_SIZE, "%.*s://...%s", (int)(scheme - value), value, at);
+	else
+		snprintf(text, CONF_SHOW_SIZE, "%s", value);
+	for (char *p = text; *p; p++)
+		*p = iscntrl((unsigned char)*p) ? ' ' : *p;
+	return text;
+}
+
 static const char *resolve(struct conf *c, struct entry *e, int depth, struct err *err);
 
 static void refuse_reference(const struct entry *e, struct err *err, const char *fmt, ...)
 {
-	char why[256];
+	char why[256], shown[CONF_SHOW_SIZE];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
+	show_text(e->raw, shown);
 	if (e->line)
 		err_set(err, ERR_BAD_REQUEST, "", "%s: [%s] %s = %.200s: the value %s", e->line->where,
-			e->line->section, e->line->name, e->raw, why);
+			e->line->section, e->line->name, shown, why);
 	else
-		err_set(err, ERR_BAD_REQUEST, "", "the default of %s, %.200s, %s", e->id, e->raw, why);
+		err_set(err, ERR_BAD_REQUEST, "", "the default of %s, %.200s, %s", e->id, shown, why);
 }
 
 static const char *referred(struct conf *c, const struct entry *from, const char *name, size_t n, int depth,
@@ -434,27 +455,11 @@ static const char *choice_wanted(const struct conf_option *o, const char *value,
 {
 	size_t used = (size_t)snprintf(text, CONF_SHOW_SIZE, "one of");
 
-	for (size_t i = 0; o->choices[i]; i++) {
+	for (size_t i = 0; o->choices[i]; i++)
 		if (strcmp(value, o->choices[i]) == 0)
 			return NULL;
+	for (size_t i = 0; o->choices[i] && used < CONF_SHOW_SIZE; i++)
 		used += (size_t)snprintf(text + used, CONF_SHOW_SIZE - used, "%s %s", i ? "," : "", o->choices[i]);
-		if (used >= CONF_SHOW_SIZE)
-			break;
-	}
-	return text;
-}
-
-/* On one line, without the name and password of an URL. */
-static const char *show_text(const char *value, char text[CONF_SHOW_SIZE])
-{
-	const char *scheme = strstr(value, "://"), *at = scheme ? strrchr(scheme, '@') : NULL;
-
-	if (at)
-		snprintf(text, CONF_SHOW_SIZE, "%.*s://...%s", (int)(scheme - value), value, at);
-	else
-		snprintf(text, CONF_SHOW_SIZE, "%s", value);
-	for (char *p = text; *p; p++)
-		*p = iscntrl((unsigned char)*p) ? ' ' : *p;
 	return text;
 }
 
@@ -520,12 +525,10 @@ static const struct conf_option *option_of_line(const struct conf *c, const char
 {
 	for (size_t i = 0; i < c->n_options; i++) {
 		const struct conf_option *o = &c->options[i];
-		const char *old = o->old_name;
 		_cleanup_(freep) char *now = make_id(o->section, o->name);
-		_cleanup_(freep) char *then =
-			old && !strchr(old, '.') ? make_id(o->section, old) : xstrdup(old ? old : "");
+		_cleanup_(freep) char *then = make_old_id(o);
 
-		if (strcmp(id, now) == 0 || strcmp(id, then) == 0)
+		if (strcmp(id, now) == 0 || (then && strcmp(id, then) == 0))
 			return o;
 	}
 	return NULL;

@@ -24,6 +24,9 @@ static const struct conf_option options[] = {
 	{ "ovs", "local_ip", CONF_IP, NULL },
 };
 
+#define LONG(x) x "23456789012345678901234567890123456789012345678901234567890123456789012345678901234567890"
+static const char *const choices[] = { LONG("a"), LONG("b"), LONG("c"), LONG("d"), "last", NULL };
+
 static struct conf *read_text(const char *text, struct err *err)
 {
 	struct conf *c = conf_new(options, N_ELEMENTS(options));
@@ -101,6 +104,10 @@ static void errors_name_file_line_and_expectation(void **state)
 		  "test.conf:2: [DEFAULT] state_path = $nothing: the value refers to $nothing, which is not set" },
 		{ "[DEFAULT]\nstate_path = x$state_path\n",
 		  "test.conf:2: [DEFAULT] state_path = x$state_path: the value refers to itself" },
+		/* and no password */
+		{ "[database]\nconnection = mysql://neutron:secret@$host/neutron\n",
+		  "test.conf:2: [database] connection = mysql://...@$host/neutron: the value refers to $host, which is "
+		  "not set" },
 	};
 
 	(void)state;
@@ -112,12 +119,29 @@ static void errors_name_file_line_and_expectation(void **state)
 	}
 }
 
+/* More of them than an error has room for. */
+static void many_choices(void **state)
+{
+	static const struct conf_option one[] = { { "DEFAULT", "of", CONF_STRING, "last", .choices = choices } };
+	static const char more[] = "[DEFAULT]\nof = e\n";
+	struct conf *c = conf_new(one, N_ELEMENTS(one));
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(conf_check(c, &err), 0);
+	assert_int_equal(conf_read_text(c, "more", more, strlen(more), &err), 0);
+	assert_true(conf_check(c, &err) < 0);
+	assert_non_null(strstr(err.text, "of = e: expected one of " LONG("a") ", " LONG("b")));
+	conf_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dialect_of_oslo),
 		cmocka_unit_test(later_files_override),
 		cmocka_unit_test(errors_name_file_line_and_expectation),
+		cmocka_unit_test(many_choices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

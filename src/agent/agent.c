@@ -43,7 +43,7 @@ struct agent {
 	struct journal *journal;
 	bool loading; /* what follow says is of the past */
 	bool synced; /* the driver was given a whole plan: from then on changes */
-	bool reporting; /* the server knows the ports that we would name */
+	bool reporting; /* our state is of the server's database: it knows the ports and positions that we would name */
 	uint64_t told_applied;
 	uint64_t saved_position, saved_us, save_took_us;
 	bool save_wanted, progress_armed, progress_due;
@@ -162,7 +162,7 @@ static void on_report(void *arg)
 	struct agent *a = arg;
 
 	/* While a sync is out nobody knows: a port that is up would be said to be down for a moment. */
-	if (!client_is_up(a->client) || !a->reporting || follow_is_held(a->follow) || apply_is_syncing(a->apply))
+	if (!client_is_up(a->client) || !a->reporting || apply_is_syncing(a->apply))
 		return;
 	m.report.applied = apply_position(a->apply);
 	m.report.ports = status_report(a->status, follow_plan(a->follow), follow_model(a->follow), a->apply);
@@ -207,7 +207,7 @@ static void send_heartbeat(struct agent *a)
 {
 	struct message m = { .kind = MESSAGE_AGENT_HEARTBEAT };
 
-	m.heartbeat.applied = apply_position(a->apply);
+	m.heartbeat.applied = a->reporting ? apply_position(a->apply) : 0;
 	m.heartbeat.held = follow_is_held(a->follow);
 	m.heartbeat.counters = counters(a);
 	client_send(a->client, &m);
@@ -349,6 +349,15 @@ static void note(struct agent *a, const struct message *m)
 	case MESSAGE_ACCEPT:
 		break;
 	}
+}
+
+bool agent_accept(struct agent *a)
+{
+	bool accepted = follow_accept(a->follow);
+
+	if (accepted)
+		send_heartbeat(a);
+	return accepted;
 }
 
 static int on_message(const struct message *m, struct err *err, void *arg)

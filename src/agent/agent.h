@@ -42,6 +42,9 @@ struct agent_config {
 int agent_open(struct loop *l, const struct agent_config *config, struct agent **ret, struct err *err);
 struct agent *agent_close(struct agent *a); /* accepts NULL, returns NULL */
 
+/* Takes over the snapshot that is held back, and tells the server; false when there is none. */
+bool agent_accept(struct agent *a);
+
 /* Its parts, for the control socket and for tests. */
 struct follow *agent_follow(struct agent *a);
 struct apply *agent_apply(struct agent *a);

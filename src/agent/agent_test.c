@@ -159,6 +159,7 @@ static void test_held_and_accepted(void **state)
 		testing_turn();
 	control_answer(testing.agent, "accept", answer);
 	assert_non_null(strstr(utstring_body(answer), "\"accepted\":true"));
+	testing_heard("{\"heartbeat\":{\"applied\":0,\"counters\":{}}}\n"); /* no longer held */
 	testing_converged(HOST NETWORK);
 	testing_heard("\"applied\":4");
 	assert_string_equal(follow_incarnation(agent_follow(testing.agent)), OTHER);
@@ -171,7 +172,7 @@ static void test_accepted_by_the_server(void **state)
 	many_ports();
 	testing_heard("\"position\":100}}}");
 	testing_say(WELCOME_OF(OTHER, "snapshot") HOST "{\"accept\":{}}\n" NETWORK SNAPSHOT_END("4"));
-	testing_heard("\"held\":true");
+	testing_heard("{\"heartbeat\":{\"applied\":0,\"counters\":{},\"held\":true}}"); /* nothing of that database */
 	testing_say("{\"accept\":{}}\n");
 	testing_heard("{\"heartbeat\"");
 	testing_converged(HOST NETWORK);

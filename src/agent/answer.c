@@ -190,7 +190,7 @@ static int show_status(struct answer *an)
 
 static int accept_held(struct answer *an)
 {
-	if (!follow_accept(agent_follow(an->agent)))
+	if (!agent_accept(an->agent))
 		return err_set(&an->err, ERR_CONFLICT, "", "nothing is held");
 	utstring_printf(an->text, "accepted\n");
 	jw_object(&an->data);

@@ -218,10 +218,9 @@ static void report(void *arg, uint32_t host, const json_t *json)
 static void heartbeat(void *arg, uint32_t host, const json_t *json)
 {
 	struct feed *f = arg;
-
 	bool held = json_is_true(json_object_get(json, "held"));
 
-	service_host_heartbeat(f->service, host, held ? 0 : applied_of(json), held);
+	service_host_heartbeat(f->service, host, applied_of(json), held);
 }
 
 /* ---- the feed ---- */

@@ -141,7 +141,7 @@ struct service_port_report {
 /* Status, acknowledgement and liveness; batched by the writer, never in the log. */
 void service_host_report(struct service *s, uint32_t host, uint64_t applied, const struct service_port_report *ports,
 			 size_t n);
-/* held: it holds a snapshot back, and what it has applied is of another database. */
+/* held: it holds a snapshot back. */
 void service_host_heartbeat(struct service *s, uint32_t host, uint64_t applied, bool held);
 
 /* The feed: a consistent view from begin to end, on a reader of the hub's own. */

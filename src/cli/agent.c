@@ -71,37 +71,61 @@ static const struct option accept_options[] = {
 	{ NULL },
 };
 
-/* A host may show several agents: one is told. */
+static int accept_one(struct cli *c, const json_t *agent, struct err *err)
+{
+	_cleanup_(json_decrefp) json_t *reply = NULL, *body = json_pack("{s:{s:b}}", "agent", "held", 0);
+	_cleanup_(freep) char *path = xasprintf("/agents/%s", json_string_value(json_object_get(agent, "id")));
+	int r = cli_call(c, "PUT", path, body, &reply, err);
+
+	if (r == 0)
+		fprintf(c->out, "Accepted what host %s held back.\n",
+			json_string_value(json_object_get(agent, "host")));
+	return r;
+}
+
+/* A host may show several agents: one is told. One that refuses keeps nobody else back. */
+static int accept_each(struct cli *c, const json_t *agents, struct err *err)
+{
+	_cleanup_(utstring_freep) UT_string *failed = NULL;
+	_cleanup_(json_decrefp) json_t *told = json_object();
+	const json_t *agent;
+	int result = 0;
+	size_t i;
+
+	utstring_new(failed);
+	json_array_foreach(agents, i, agent)
+	{
+		const char *host = json_string_value(json_object_get(agent, "host"));
+		int r;
+
+		if (!host || json_object_get(told, host))
+			continue;
+		json_object_set_new(told, host, json_true());
+		r = accept_one(c, agent, err);
+		if (r < 0) {
+			result = r;
+			utstring_printf(failed, "%s%s", utstring_len(failed) ? "\n" : "", err->text);
+		}
+	}
+	return result < 0 ? err_set(err, err->kind, err->type, "%s", utstring_body(failed)) : 0;
+}
+
 static int accept(struct cli *c, const struct args *a, struct err *err)
 {
-	_cleanup_(json_decrefp) json_t *query = json_pack("{s:s}", "held", "True"), *rows = NULL;
-	_cleanup_(json_decrefp) json_t *told = json_object();
+	_cleanup_(json_decrefp) json_t *query = json_pack("{s:s}", "held", "True"), *agents = NULL;
 	const char *host = args_word(a, 0);
-	json_t *row;
-	size_t i;
 	int r;
 
 	if (!host == !json_object_get(a->body, "all"))
 		return err_set(err, ERR_BAD_REQUEST, "", "a host is wanted, or --all");
 	if (host)
 		json_object_set_new(query, "host", json_string(host));
-	r = cli_list(c, a->verb->noun, query, &rows, err);
-	json_array_foreach(rows, i, row)
-	{
-		_cleanup_(json_decrefp) json_t *reply = NULL, *body = json_pack("{s:{s:b}}", "agent", "held", 0);
-		const char *name = json_string_value(json_object_get(row, "host"));
-		_cleanup_(freep) char *path = xasprintf("/agents/%s", json_string_value(json_object_get(row, "id")));
-
-		if (r < 0 || !name || json_object_get(told, name))
-			continue;
-		r = cli_call(c, "PUT", path, body, &reply, err);
-		if (r == 0)
-			fprintf(c->out, "Accepted what host %s held back.\n", name);
-		json_object_set_new(told, name, json_true());
-	}
-	if (r == 0 && host && !json_object_size(told))
+	r = cli_list(c, a->verb->noun, query, &agents, err);
+	if (r < 0)
+		return r;
+	if (host && json_array_size(agents) == 0)
 		return err_set(err, ERR_CONFLICT, "", "no agent on host %s holds a snapshot back", host);
-	return r;
+	return accept_each(c, agents, err);
 }
 
 const struct verb agent_verbs[] = {

@@ -45,6 +45,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         items = fake.collections[collection]
         if fake.fail:
             return self.error(*fake.fail)
+        if url.path in fake.fail_at:
+            return self.error(*fake.fail_at[url.path])
         if self.command == "POST":
             item = {"id": str(uuid.uuid4()), **body[NAMES[collection]]}
             items.append(item)
@@ -81,6 +83,7 @@ class FakeNeutron:
         self.collections = {name: [] for name in NAMES}
         self.requests = []
         self.fail = None  # (status, type, message) for every request
+        self.fail_at = {}  # the same by path
 
     def close(self):
         self.server.shutdown()

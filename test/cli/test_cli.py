@@ -130,8 +130,11 @@ def test_agent_accept(fake, neutrino):
     fake.collections["agents"][3]["held"] = True
     assert neutrino("agent-accept", "--all").out.count("Accepted") == 2
     assert told() == [paths[0], paths[3]]
-    fake.fail = (409, "AgentHoldsNothing", "Agent on host compute3 holds no snapshot back.")
-    assert "holds no snapshot" in neutrino("agent-accept", "compute3", expect=1).err
+    for agent in fake.collections["agents"]:
+        agent["held"] = True
+    fake.fail_at[paths[0]] = (409, "AgentHoldsNothing", "Agent on host compute1 holds no snapshot back.")
+    r = neutrino("agent-accept", "--all", expect=1)
+    assert "holds no snapshot" in r.err and r.out.count("Accepted") == 2
 
 
 def test_extensions(fake, neutrino):

@@ -118,8 +118,8 @@ static const struct option *find_option(const struct verb *v, const char *name, 
 }
 
 /* The one option whose name begins so: 1; none: 0; more than one is an error. */
-static int find_short_for(const struct verb *v, const char *name, size_t len, const struct option **ret,
-			  struct err *err)
+static int find_abbreviated(const struct verb *v, const char *name, size_t len, const struct option **ret,
+			    struct err *err)
 {
 	const struct option *found = NULL;
 
@@ -349,7 +349,7 @@ static int long_option(struct parser *p, const char *word, struct err *err)
 
 	r = close_extra(p, err);
 	if (r >= 0 && !o)
-		r = find_short_for(p->a->verb, name, len, &o, err);
+		r = find_abbreviated(p->a->verb, name, len, &o, err);
 	if (r < 0)
 		return r;
 	if (o)

@@ -319,7 +319,11 @@ static bool has_element(const json_t *list, const json_t *element)
 	const json_t *v;
 	size_t i;
 
-	json_array_foreach(list, i, v) if (json_equal(v, element)) return true;
+	json_array_foreach(list, i, v)
+	{
+		if (json_equal(v, element))
+			return true;
+	}
 	return false;
 }
 

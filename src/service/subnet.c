@@ -218,7 +218,7 @@ static int check_family(const struct subnet_row *s, const char *name, const json
 	struct prefix p;
 
 	/* An address is a prefix as well. */
-	if (text && prefix_parse(text, &p) == 0 && ip_version(&p.addr) == s->ip_version)
+	if (text && prefix_parse(text, &p) == 0 && prefix_version(&p) == s->ip_version)
 		return 0;
 	snprintf(what, sizeof(what), "%s '%.60s'", name, text ? text : "");
 	return invalid(err, "%s does not match the ip_version '%s'.", what, s->ip_version == 4 ? "4" : "6");
@@ -230,13 +230,19 @@ static int check_families(const struct subnet_row *s, const json_t *attrs, struc
 	size_t i;
 	int r;
 
-	json_array_foreach(json_object_get(attrs, "dns_nameservers"), i,
-			   item) if ((r = check_family(s, "dns_nameservers", item, err)) < 0) return r;
-	json_array_foreach(json_object_get(attrs, "host_routes"), i,
-			   item) if ((r = check_family(s, "host_routes: destination",
-						       json_object_get(item, "destination"), err)) < 0 ||
-				     (r = check_family(s, "host_routes: nexthop", json_object_get(item, "nexthop"),
-						       err)) < 0) return r;
+	json_array_foreach(json_object_get(attrs, "dns_nameservers"), i, item)
+	{
+		if ((r = check_family(s, "dns_nameservers", item, err)) < 0)
+			return r;
+	}
+	json_array_foreach(json_object_get(attrs, "host_routes"), i, item)
+	{
+		const json_t *to = json_object_get(item, "destination"), *by = json_object_get(item, "nexthop");
+
+		if ((r = check_family(s, "host_routes: destination", to, err)) < 0 ||
+		    (r = check_family(s, "host_routes: nexthop", by, err)) < 0)
+			return r;
+	}
 	return 0;
 }
 

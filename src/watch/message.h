@@ -24,9 +24,8 @@ struct err;
 #define MESSAGE_MAX_LINE (1U << 20)
 #define MESSAGE_TOKEN_SIZE 128
 #define MESSAGE_HEARTBEAT_US (10 * 1000000ULL)
-#define MESSAGE_SILENCE_US                                                                                             \
-	(30 * 1000000ULL) /* then the connection is dead; or after 3 heartbeats, if that is longer                     \
-			   */
+/* Then the connection is dead; to the server after 3 of the agent's heartbeats, if that is longer. */
+#define MESSAGE_SILENCE_US (30 * 1000000ULL)
 #define MESSAGE_MAX_HEARTBEAT_MS 600000
 
 enum message_side { MESSAGE_AGENT, MESSAGE_SERVER }; /* who sent it */

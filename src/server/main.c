@@ -24,13 +24,14 @@ struct arguments {
 };
 
 static const char help[] =
-	"neutrino-server [--config-file FILE]... [--config-dir DIR]...   serve the Neutron API and the agents\n"
-	"neutrino-server [...] enroll HOST                                make a token for a host's agent and print "
-	"it\n"
-	"neutrino-server [...] --check-config                             say of each option what becomes of it, and "
-	"stop:\n"
-	"                                                                 1 if the start would stop\n"
-	"neutrino-server --version | --help\n"
+	"usage: neutrino-server [OPTIONS]               serve the Neutron API and the agents\n"
+	"       neutrino-server [OPTIONS] enroll HOST   make a token for a host's agent and print it\n"
+	"\n"
+	"options:\n"
+	"  --config-file FILE   read this in place of the files in /etc/neutron; may be repeated\n"
+	"  --config-dir DIR     read the *.conf and *.ini of a directory; may be repeated\n"
+	"  --check-config       say of each option what becomes of it, and stop: 1 if the start would\n"
+	"  --version, --help\n"
 	"\n"
 	"Without --config-file and --config-dir, /etc/neutron/neutron.conf, plugins/ml2/ml2_conf.ini\n"
 	"and neutrino.conf are read, as far as they are there; later ones override earlier ones.\n";

@@ -81,15 +81,34 @@ static int read_all(struct driver *d, struct cells *have)
 	return r;
 }
 
+enum order { LEAVES_FIRST, ROOTS_FIRST };
+
+static size_t place(const struct cell *c, enum order order)
+{
+	return order == LEAVES_FIRST ? c->id.table : TABLE_COUNT - 1 - c->id.table;
+}
+
+/* All cells by their tables, and NULL; the list is the caller's. */
+static struct cell **in_order(const struct cells *c, enum order order)
+{
+	size_t at[TABLE_COUNT + 1] = { 0 }; /* where each table begins */
+	struct cell **list = xcalloc(HASH_COUNT(c->hash) + 1, sizeof(struct cell *));
+
+	for (const struct cell *cell = c->hash; cell; cell = cell->hh.next)
+		at[place(cell, order) + 1]++;
+	for (int t = 0; t < TABLE_COUNT; t++)
+		at[t + 1] += at[t];
+	for (struct cell *cell = c->hash; cell; cell = cell->hh.next)
+		list[at[place(cell, order)]++] = cell;
+	return list;
+}
+
 /* Each cell remembers whether it was refused. */
-static void each_of(struct driver *d, struct cells *from, const struct cells *other, enum table t,
+static void each_of(struct driver *d, struct cell **list, const struct cells *other,
 		    int (*fn)(struct driver *d, struct cell *cell, struct cell *other))
 {
-	struct cell *c, *tmp;
-
-	HASH_ITER (hh, from->hash, c, tmp)
-		if (c->id.table == t)
-			c->refused = fn(d, c, cells_find(other, t, c->id.key));
+	for (; *list; list++)
+		(*list)->refused = fn(d, *list, cells_find(other, (*list)->id.table, (*list)->id.key));
 }
 
 static int erase_early(struct driver *d, struct cell *have, struct cell *wanted)
@@ -160,32 +179,33 @@ static void believe(struct driver *d, struct wish *w, const struct cells *have)
 
 int sync_maps(struct driver *d, const struct plan *plan, int *ret_lists)
 {
+	_cleanup_(freep) struct cell **old = NULL, **new = NULL;
 	struct cells have = { 0 };
+	struct floods floods = { 0 };
 	struct wish w;
 	int r;
 
 	wish_make(&w, d, plan);
 	r = read_all(d, &have);
+	if (r >= 0)
+		r = floods_read(d, &floods);
 	if (r < 0)
 		goto out;
 	floods_fini(&d->floods);
-	r = floods_read(d, &d->floods);
-	if (r < 0)
-		goto out;
+	d->floods.hash = take(&floods.hash);
 	floods_trim(d);
-	for (int t = 0; t < TABLE_flood; t++)
-		each_of(d, &have, &w.cells, t, erase_early);
+	old = in_order(&have, ROOTS_FIRST);
+	new = in_order(&w.cells, LEAVES_FIRST);
+	each_of(d, old, &w.cells, erase_early);
 	ebpf_changed(d);
-	for (int t = 0; t < TABLE_flood; t++)
-		each_of(d, &w.cells, &have, t, write_new);
+	each_of(d, new, &have, write_new);
 	*ret_lists = sync_lists(d, &w.floods);
-	for (int t = TABLE_flood - 1; t >= 0; t--)
-		each_of(d, &have, &w.cells, t, erase_old);
-	for (int t = 0; t < TABLE_flood; t++)
-		each_of(d, &w.cells, &have, t, write_again);
+	each_of(d, old, &w.cells, erase_old);
+	each_of(d, new, &have, write_again);
 	ebpf_changed(d);
 	believe(d, &w, &have);
 out:
+	floods_fini(&floods);
 	cells_fini(&have);
 	wish_fini(&w);
 	return r;

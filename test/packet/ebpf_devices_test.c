@@ -29,16 +29,6 @@
 #define UNCLAIMED "tap00000009-00" /* no plan here has its port */
 #define NOTIFICATIONS 8000 /* more than the watch's buffer holds */
 
-static void set_up(struct rig *g, const char *device, bool up)
-{
-	struct ifreq ifr = { 0 };
-
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", device);
-	assert_int_equal(ioctl(g->control, SIOCGIFFLAGS, &ifr), 0);
-	ifr.ifr_flags = (short)(up ? ifr.ifr_flags | IFF_UP : ifr.ifr_flags & ~IFF_UP);
-	assert_int_equal(ioctl(g->control, SIOCSIFFLAGS, &ifr), 0);
-}
-
 static void set_bridge(struct rig *g, const char *device, bool member)
 {
 	struct ifreq ifr = { .ifr_ifindex = (int)if_nametoindex(device) };
@@ -235,12 +225,7 @@ static void a_filter_that_somebody_removes_comes_again(void **state)
 		until(all_have_filters);
 	}
 	for (size_t i = 0; i < N_ELEMENTS(devices); i++) {
-		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(devices[i]),
-			    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-
-		libbpf_set_print(NULL);
-		bpf_tc_hook_create(&hook); /* in case that it is not by clsact that programs are attached */
-		assert_int_equal(bpf_tc_hook_destroy(&hook), 0); /* as `tc qdisc del` does */
+		drop_qdisc(devices[i]);
 		until(all_have_filters);
 	}
 }

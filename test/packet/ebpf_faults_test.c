@@ -7,9 +7,11 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -109,6 +111,57 @@ static void a_copy_that_stayed_in_its_list_goes_later(void **state)
 	assert_int_equal(findings(g, p), 1);
 	until(nothing_is_left);
 	assert_int_equal(findings(g, p), 0);
+}
+
+static void a_copy_that_comes_back_meanwhile_is_sent(void **state)
+{
+	struct rig *g = *state;
+	_cleanup_(planp) struct plan *p = steps_load(g);
+
+	/* so that another copy is the last of the list */
+	assert_int_equal(step(g, &p,
+			      with(p, "peer host=3 tunnel=192.0.2.3 dvr_mac=fa:16:3f:00:00:03 name=three\n"
+				      "flood network=7 host=3")),
+			 0);
+	refuse(g, FAULT_UPDATE, TABLE_flood, 1);
+	fault.after = 1; /* the count is lowered, but nothing moves into the gap */
+	assert_int_equal(step(g, &p, without(p, FLOOD_2)), 1);
+	assert_int_equal(step(g, &p, with(p, FLOOD_2)), 0);
+	until(nothing_is_left);
+	assert_int_equal(findings(g, p), 0);
+}
+
+static bool tunnel_runs(struct rig *g)
+{
+	struct ifreq ifr = { .ifr_name = EBPF_DEVICE };
+
+	return !ioctl(g->control, SIOCGIFFLAGS, &ifr) && ifr.ifr_flags & IFF_UP && has_filter(EBPF_DEVICE);
+}
+
+static void a_tunnel_device_that_cannot_be_looked_at_is_not_lost(void **state)
+{
+	struct rig *g = *state;
+	_cleanup_(planp) struct plan *p = steps_load(g);
+
+	set_up(g, EBPF_DEVICE, false);
+	fault = (struct fault) { .call = FAULT_REQUEST, .times = 4, .error = ENOBUFS };
+	until(tunnel_runs);
+	assert_int_equal(fault.call, FAULT_NONE);
+	assert_int_equal(g->lost, 0);
+	assert_int_equal(findings(g, p), 0);
+}
+
+static void a_tunnel_filter_that_is_refused_once_comes(void **state)
+{
+	struct rig *g = *state;
+	_cleanup_(planp) struct plan *p = steps_load(g);
+
+	loop_timer_off(g->driver->look); /* which would see it, but late */
+	assert_int_equal(detach(if_nametoindex(EBPF_DEVICE)), 0);
+	fault = (struct fault) { .call = FAULT_ATTACH, .times = 1, .error = ENOMEM };
+	drop_qdisc(EBPF_DEVICE); /* the kernel tells of this one */
+	until(tunnel_runs);
+	assert_int_equal(fault.call, FAULT_NONE);
 }
 
 static bool port_4_is_ready(struct rig *g)
@@ -310,6 +363,9 @@ int main(int argc, char **argv)
 		RIG(what_a_sync_could_not_remove_goes_later),
 		RIG(a_refused_overwrite_in_a_sync_is_told),
 		RIG(a_copy_that_stayed_in_its_list_goes_later),
+		RIG(a_copy_that_comes_back_meanwhile_is_sent),
+		RIG(a_tunnel_device_that_cannot_be_looked_at_is_not_lost),
+		RIG(a_tunnel_filter_that_is_refused_once_comes),
 		RIG(a_port_that_failed_is_tried_again),
 		RIG(a_full_table_is_named),
 		RIG(one_agent_at_a_time),

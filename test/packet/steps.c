@@ -2,6 +2,7 @@
 #include "steps.h"
 
 #include <arpa/inet.h>
+#include <bpf/libbpf.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,9 +61,29 @@ void set_mtu(struct rig *g, const char *device, int mtu)
 	assert_int_equal(ioctl(g->control, SIOCSIFMTU, &ifr), 0);
 }
 
+void set_up(struct rig *g, const char *device, bool up)
+{
+	struct ifreq ifr = { 0 };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", device);
+	assert_int_equal(ioctl(g->control, SIOCGIFFLAGS, &ifr), 0);
+	ifr.ifr_flags = (short)(up ? ifr.ifr_flags | IFF_UP : ifr.ifr_flags & ~IFF_UP);
+	assert_int_equal(ioctl(g->control, SIOCSIFFLAGS, &ifr), 0);
+}
+
 bool has_filter(const char *device)
 {
 	return if_nametoindex(device) && attached(if_nametoindex(device));
+}
+
+void drop_qdisc(const char *device)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(device),
+		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+	libbpf_set_print(NULL);
+	bpf_tc_hook_create(&hook); /* in case that it is not by clsact that programs are attached */
+	assert_int_equal(bpf_tc_hook_destroy(&hook), 0);
 }
 
 bool tunnel_is_up(struct rig *g)

@@ -51,6 +51,8 @@ size_t step(struct rig *g, struct plan **p, struct plan *next);
 
 void set_address(struct rig *g, const char *device, const char *address); /* a /24 */
 void set_mtu(struct rig *g, const char *device, int mtu);
+void set_up(struct rig *g, const char *device, bool up);
 bool has_filter(const char *device);
+void drop_qdisc(const char *device); /* as `tc qdisc del` does, with what is attached there */
 bool tunnel_is_up(struct rig *g); /* with its filter */
 uint64_t counted(struct rig *g, const char *name);

@@ -189,7 +189,7 @@ void ports_audit(struct driver *d, driver_audit fn, void *arg);
 bool tunnel_is_ours(const struct netlink_link *l);
 int tunnel_open(struct driver *d, struct err *err); /* makes or adopts the device, as it is: down if it is new */
 int tunnel_up(struct driver *d); /* with its program */
-int tunnel_check(struct driver *d); /* still so? */
+int tunnel_check(struct driver *d); /* still so? What fails is tried again. */
 void tunnel_link(struct driver *d, const struct netlink_link *l, bool gone);
 void tunnel_audit(struct driver *d, driver_audit fn, void *arg);
 void way_add(struct driver *d, const struct plan_peer *p);

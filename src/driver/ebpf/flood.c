@@ -169,9 +169,11 @@ int floods_sweep(struct driver *d)
 	if (!d->flood_left)
 		return 0;
 	HASH_ITER (hh, d->floods.hash, n, tmp) {
+		struct eb_flood head = { .count = n->n };
 		uint32_t network = n->network, i = n->n;
 
-		r = i ? 0 : net_close(d, n);
+		/* the count may have been lowered for a copy that stayed */
+		r = i ? write_slot(d, network, 0, &head) : net_close(d, n);
 		while (i-- > 0 && r >= 0) /* the last one that goes takes the list with it */
 			if (!wanted(d, network, &n->targets[i]))
 				r = del(d, n, i + 1);

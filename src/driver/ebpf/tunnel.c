@@ -87,32 +87,31 @@ static void lost(struct driver *d)
 		d->events.lost(d->events.arg);
 }
 
-/* What is wrong with the device, or NULL. */
-static const char *ailment(struct driver *d)
+static const char missing[] = "is gone";
+
+/* What is wrong with the device, or NULL. Negative: not known. */
+static int examine(struct driver *d, const char **ret_what)
 {
 	struct netlink_link l;
+	int r = d->vxlan ? netlink_link_find(d->netlink, EBPF_DEVICE, &l, NULL) : 0;
 
-	if (netlink_link_find(d->netlink, EBPF_DEVICE, &l, NULL) < 0 || l.ifindex != d->vxlan)
-		return "is gone";
-	if (!attached(l.ifindex))
-		return "has lost its filter";
-	return l.up ? NULL : "is down";
+	*ret_what = NULL;
+	if (!d->vxlan || (r < 0 && r != -ENODEV))
+		return r;
+	if (r < 0 || l.ifindex != d->vxlan)
+		*ret_what = missing;
+	else if (!attached(l.ifindex))
+		*ret_what = "has lost its filter";
+	else if (!l.up)
+		*ret_what = "is down";
+	return 0;
 }
 
-int tunnel_check(struct driver *d)
+static int put_right(struct driver *d, const char *what)
 {
-	const char *what = d->vxlan ? ailment(d) : NULL;
-	struct netlink_link l;
 	struct err err = { 0 };
-	int r;
+	int r = attach_and_up(d, &err);
 
-	if (!what)
-		return 0;
-	if (netlink_link_find(d->netlink, EBPF_DEVICE, &l, NULL) == -ENODEV || l.ifindex != d->vxlan) {
-		lost(d);
-		return 0;
-	}
-	r = attach_and_up(d, &err);
 	if (r < 0)
 		LOG_LIMIT(log_err, 5, "%s %s: %s", EBPF_DEVICE, what, err.text);
 	else
@@ -120,19 +119,34 @@ int tunnel_check(struct driver *d)
 	return r;
 }
 
+int tunnel_check(struct driver *d)
+{
+	const char *what;
+	int r = examine(d, &what);
+
+	if (what == missing)
+		lost(d);
+	else if (what)
+		r = put_right(d, what);
+	if (r < 0)
+		ebpf_repair_soon(d);
+	return r;
+}
+
 void tunnel_link(struct driver *d, const struct netlink_link *l, bool gone)
 {
 	if (gone)
 		lost(d);
-	else if (!l->up && d->synced && tunnel_check(d) < 0)
-		ebpf_repair_soon(d);
+	else if (!l->up && d->synced)
+		tunnel_check(d);
 }
 
 void tunnel_audit(struct driver *d, driver_audit fn, void *arg)
 {
-	const char *what = d->vxlan ? ailment(d) : NULL;
+	const char *what;
 	char text[64];
 
+	examine(d, &what);
 	if (!what)
 		return;
 	snprintf(text, sizeof(text), "device %s: it %s", EBPF_DEVICE, what);

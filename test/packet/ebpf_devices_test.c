@@ -129,6 +129,41 @@ static void a_tap_whose_record_goes_stays_shut(void **state)
 	assert_false(has_filter(t->name));
 }
 
+/* The port that the device is, in the maps; 0: none. */
+static uint32_t port_of(struct rig *g, const char *device)
+{
+	uint32_t ifindex = if_nametoindex(device);
+	struct eb_device d = { 0 };
+
+	bpf_map_lookup_elem(g->driver->fds.fd[TABLE_device], &ifindex, &d);
+	return d.number;
+}
+
+/* As of a server that was made anew, and counts anew. */
+static void a_number_that_is_another_ports_now_has_its_device(void **state)
+{
+	struct rig *g = *state;
+	_cleanup_(planp) struct plan *p = steps_load(g), *was = plan_copy(p);
+	char old[NETLINK_NAME_SIZE];
+	int fd = rig_device(g, UNCLAIMED);
+
+	snprintf(old, sizeof(old), "%s", rig_tap_of(g, 4)->name);
+	until(unclaimed_has_filter);
+	assert_int_equal(step(g, &p,
+			      with(p, "port port=4 network=7 mac=fa:16:3e:00:00:04 "
+				      "uuid=00000009-0000-4000-8000-000000000009")),
+			 0);
+	assert_int_equal(port_of(g, UNCLAIMED), 4);
+	assert_int_equal(port_of(g, old), 0);
+	assert_true(has_filter(old));
+	assert_int_equal(findings(g, p), 0);
+	must(rig_sync(g, was, &must_err));
+	assert_int_equal(port_of(g, UNCLAIMED), 0);
+	assert_int_equal(port_of(g, old), 4);
+	assert_int_equal(findings(g, was), 0);
+	close(fd);
+}
+
 static void a_tap_before_its_record_is_shut(void **state)
 {
 	struct rig *g = *state;
@@ -514,6 +549,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		RIG(without_the_driver_a_vm_reaches_the_host),
 		RIG(a_tap_whose_record_goes_stays_shut),
+		RIG(a_number_that_is_another_ports_now_has_its_device),
 		RIG(a_tap_before_its_record_is_shut),
 		RIG(a_tap_in_a_bridge_is_somebody_elses),
 		RIG(the_tunnel_device_set_down_is_set_up),

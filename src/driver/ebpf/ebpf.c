@@ -441,6 +441,8 @@ static int update(struct driver *d, const struct plan_record *old, const struct 
 	} else {
 		index_add(&d->routers, r);
 		plan_set(d->plan, r);
+		if (r->table == PLAN_PORT && !uuid_equal(&before.port.uuid, &r->port.uuid))
+			port_attach(d, port_find(d, r->port.key.port)); /* another device */
 	}
 	if (moves)
 		unmake_flood(d, ret < 0 ? r : &before);

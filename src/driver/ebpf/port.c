@@ -83,13 +83,16 @@ static struct port_device *owner(const struct driver *d, const struct tap *t)
 struct port_device *port_add(struct driver *d, const struct plan_record *r)
 {
 	struct port_device *p = port_find(d, r->port.key.port);
+	char name[NETLINK_NAME_SIZE];
 	struct tap *t;
 
-	if (p)
+	device_name(&r->port, name);
+	if (p && !strcmp(p->name, name))
 		return p;
+	port_del(d, r->port.key.port); /* a server that was made anew counts anew: another VM's port */
 	p = xcalloc(1, sizeof(*p));
 	p->port = r->port.key.port;
-	device_name(&r->port, p->name);
+	memcpy(p->name, name, sizeof(p->name));
 	t = tap_by_name(d, p->name);
 	if (t) {
 		p->ifindex = t->ifindex;

@@ -113,6 +113,19 @@ static void without_the_driver_a_vm_reaches_the_host(void **state)
 	close(fd);
 }
 
+/* Has the host's own stack IPv6 on the device? */
+static bool has_ipv6(const char *device)
+{
+	_cleanup_(freep) char *path = xasprintf("/proc/sys/net/ipv6/conf/%s/disable_ipv6", device);
+	FILE *f = fopen(path, "re");
+	int c;
+
+	assert_non_null(f);
+	c = fgetc(f);
+	fclose(f);
+	return c == '0';
+}
+
 static void a_tap_whose_record_goes_stays_shut(void **state)
 {
 	struct rig *g = *state;
@@ -124,9 +137,11 @@ static void a_tap_whose_record_goes_stays_shut(void **state)
 	must(rig_sync(g, p, &must_err));
 	assert_int_equal(vm_calls_host(g, t->fd, t->name), SHUT);
 	assert_int_equal(findings(g, p), 0);
+	assert_false(has_ipv6(t->name));
 	rig_driver_close(g);
 	must(driver_ebpf.cleanup(&g->config, &must_err));
 	assert_false(has_filter(t->name));
+	assert_true(has_ipv6(t->name));
 }
 
 /* The port that the device is, in the maps; 0: none. */
@@ -162,6 +177,26 @@ static void a_number_that_is_another_ports_now_has_its_device(void **state)
 	assert_int_equal(port_of(g, old), 4);
 	assert_int_equal(findings(g, was), 0);
 	close(fd);
+}
+
+static void without_a_host_record_nothing_of_it_stays(void **state)
+{
+	static const struct eb_config none;
+	struct rig *g = *state;
+	_cleanup_(planp) struct plan *p = steps_load(g), *was = plan_copy(p), *empty = plan_new();
+	struct eb_config c;
+	uint32_t key = EB_CONFIG_KEY;
+
+	assert_int_equal(step(g, &p, without(p, "host host=1 tunnel=192.0.2.1 dvr_mac=fa:16:3f:00:00:01 name=one")), 0);
+	assert_int_equal(bpf_map_lookup_elem(g->driver->fds.fd[TABLE_config], &key, &c), 0);
+	assert_memory_equal(&c, &none, sizeof(c));
+	assert_int_equal(findings(g, p), 0);
+	must(rig_sync(g, was, &must_err));
+	assert_int_equal(findings(g, was), 0);
+	must(rig_sync(g, empty, &must_err));
+	assert_int_equal(bpf_map_lookup_elem(g->driver->fds.fd[TABLE_config], &key, &c), 0);
+	assert_memory_equal(&c, &none, sizeof(c));
+	assert_int_equal(findings(g, empty), 0);
 }
 
 static void a_tap_before_its_record_is_shut(void **state)
@@ -550,6 +585,7 @@ int main(int argc, char **argv)
 		RIG(without_the_driver_a_vm_reaches_the_host),
 		RIG(a_tap_whose_record_goes_stays_shut),
 		RIG(a_number_that_is_another_ports_now_has_its_device),
+		RIG(without_a_host_record_nothing_of_it_stays),
 		RIG(a_tap_before_its_record_is_shut),
 		RIG(a_tap_in_a_bridge_is_somebody_elses),
 		RIG(the_tunnel_device_set_down_is_set_up),

@@ -629,11 +629,13 @@ static size_t driver_counters(struct driver *d, struct driver_counter *ret, size
 	return n;
 }
 
-static void detach_one(const struct netlink_link *l, void *arg)
+static void release(const struct netlink_link *l, void *arg)
 {
-	(void)arg;
-	if (!strncmp(l->name, "tap", 3))
-		detach(l->ifindex);
+	bool ours = !strncmp(l->name, "tap", 3) && attached(l->ifindex);
+	int r = ours ? port_release(l->ifindex, l->name) : 0;
+
+	if (r < 0 && r != -ENODEV)
+		*(int *)arg = r;
 }
 
 static int driver_cleanup(const struct driver_config *config, struct err *err)
@@ -641,14 +643,14 @@ static int driver_cleanup(const struct driver_config *config, struct err *err)
 	_cleanup_(netlink_closep) struct netlink *n = NULL;
 	_cleanup_(closep) int held = -1;
 	struct netlink_link l;
-	int r = pins_hold(config->pin_dir, &held, err);
+	int r = pins_hold(config->pin_dir, &held, err), kept = 0;
 
 	if (r < 0 && r != -ENOENT)
 		return r;
 	r = netlink_open(NULL, NULL, &n, err);
 	if (r < 0)
 		return r;
-	r = netlink_links(n, detach_one, NULL, err);
+	r = netlink_links(n, release, &kept, err);
 	if (r < 0)
 		return r;
 	if (!netlink_link_find(n, EBPF_DEVICE, &l, NULL) && tunnel_is_ours(&l)) {
@@ -656,7 +658,10 @@ static int driver_cleanup(const struct driver_config *config, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	return pins_remove(config->pin_dir, err);
+	r = pins_remove(config->pin_dir, err);
+	if (r >= 0 && kept < 0)
+		r = err_errno(err, kept, "filters of devices");
+	return r;
 }
 
 const struct driver_ops driver_ebpf = {

@@ -181,6 +181,7 @@ void port_del(struct driver *d, uint32_t port);
 int port_attach(struct driver *d, struct port_device *p); /* and says so */
 void ports_attach(struct driver *d); /* of the plan, and those that no record claims */
 void port_filter_gone(struct driver *d, uint32_t ifindex); /* perhaps */
+int port_release(uint32_t ifindex, const char *name); /* the device is the host's again */
 int port_relist(struct driver *d);
 int ports_repair(struct driver *d);
 void ports_audit(struct driver *d, driver_audit fn, void *arg);

@@ -142,15 +142,22 @@ static int tap_attach(struct driver *d, struct tap *t)
 	return r;
 }
 
+int port_release(uint32_t ifindex, const char *name)
+{
+	int r = detach(ifindex);
+
+	if (r >= 0)
+		hush(name, false);
+	return r;
+}
+
 static int tap_release(struct tap *t)
 {
-	int r = detach(t->ifindex);
+	int r = port_release(t->ifindex, t->name);
 
-	if (r < 0)
-		return r;
-	t->filter = TAP_OPEN;
-	hush(t->name, false);
-	return 0;
+	if (r >= 0)
+		t->filter = TAP_OPEN;
+	return r;
 }
 
 /* A device that no record claims. What an earlier run attached is as good until the first sync. */

@@ -93,11 +93,18 @@ int table_write(const struct table_fds *fds, const struct cell *cell)
 	return bpf_map_update_elem(fds->fd[cell->id.table], cell->id.key, cell->value, BPF_ANY) ? -errno : 0;
 }
 
-/* The only entry of an array cannot be removed; it is overwritten when there is a new one. */
+/* The only entry of an array cannot be removed: zero is none. */
+static bool is_none(enum table t, const uint8_t *value)
+{
+	static const uint8_t none[CELL_VALUE_SIZE];
+
+	return t == TABLE_config && !memcmp(value, none, shapes[t].value);
+}
+
 int table_erase(const struct table_fds *fds, const struct cell *cell)
 {
 	if (cell->id.table == TABLE_config)
-		return 0;
+		return table_write(fds, &(struct cell) { .id = cell->id });
 	if (bpf_map_delete_elem(fds->fd[cell->id.table], cell->id.key) && errno != ENOENT)
 		return -errno;
 	return 0;
@@ -187,7 +194,7 @@ int cells_read(struct cells *c, const struct table_fds *fds, enum table t)
 
 	while (!bpf_map_get_next_key(fds->fd[t], previous, key)) {
 		previous = key;
-		if (bpf_map_lookup_elem(fds->fd[t], key, value))
+		if (bpf_map_lookup_elem(fds->fd[t], key, value) || is_none(t, value))
 			continue;
 		r = cells_put(c, t, key, value);
 		if (r < 0)

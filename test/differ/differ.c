@@ -70,7 +70,7 @@ static bool same_result(const struct forward_result *a, const struct forward_res
 	bool same = a->verdict == b->verdict && a->reason == b->reason && a->n_outs == b->n_outs;
 
 	for (size_t i = 0; same && i < a->n_outs; i++)
-		same = out_in(&a->outs[i], b);
+		same = out_in(&a->outs[i], b) && out_in(&b->outs[i], a);
 	return same;
 }
 
@@ -223,9 +223,12 @@ static void one_frame(struct differ *d, struct rng *r, uint64_t seed)
 		return; /* nothing comes from there */
 	what = compare(d, &f.in, true, &wanted);
 	d->frames++;
-	d->not_given += what == NOT_GIVEN;
-	d->verdicts[wanted.verdict]++;
-	d->reasons[wanted.reason]++;
+	if (what == NOT_GIVEN) {
+		d->not_given++;
+	} else {
+		d->verdicts[wanted.verdict]++;
+		d->reasons[wanted.reason]++;
+	}
 	forward_result_fini(&wanted);
 	if (what != DIFFERENT)
 		return;

@@ -111,7 +111,7 @@ class Guests:
 
     def settle(self, port, host):
         space = self.lab.host(host).need()
-        until("the cable carries", lambda: carries(space, "tap" + port[:11]) and carries(self.space, "g" + port[:11]), 5)
+        until("the cable carries", lambda: carries(space, "tap" + port[:11]) and carries(self.space, "g" + port[:11]), 10)
         self.places[port] = host
 
     def follow(self, ports, mtus):

@@ -116,7 +116,7 @@ def test_broadcast_reaches_each_of_its_network_once(watched):
     captures = {v: watched.lab.capture_vm(v, "udp") for v in ("blue2", "green1", "green2")}
     try:
         send(a, frame)
-        until("blue2 has it", lambda: captures["blue2"].frames(), 5)
+        until("blue2 has it", lambda: captures["blue2"].frames(), 10)
         watched.sees(a, watched.blue2.ip, 1) # what comes after it is there: so is all that came of it
         assert {v: len(c.frames()) for v, c in captures.items()} == {"blue2": 1, "green1": 0, "green2": 0}
     finally:

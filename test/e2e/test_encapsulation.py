@@ -30,7 +30,7 @@ def test_ecn_goes_into_the_outer_header(watched, ecn, outer):
     a, b, tos = watched.blue1, watched.blue2, 0xb8 | ecn
     send(a, Ether(src=a.mac, dst=b.mac) / IP(src=a.ip, dst=b.ip, tos=tos) / UDP(sport=5, dport=7401) / b"hand")
     send(a, Ether(src=a.mac, dst=EVERYONE) / IP(src=a.ip, dst="10.0.1.255", tos=tos) / UDP(sport=5, dport=7402) / b"device")
-    until("both are on the wire", lambda: outer_tos(watched, 7401) and outer_tos(watched, 7402), 5)
+    until("both are on the wire", lambda: outer_tos(watched, 7401) and outer_tos(watched, 7402), 10)
     assert outer_tos(watched, 7401) == outer_tos(watched, 7402) == {outer}
 
 
@@ -51,7 +51,7 @@ def test_a_congestion_mark_of_the_underlay_arrives(fabric, inner, outer, arrives
         for tos, inside in ((outer, frame(inner, b"marked")), (0, frame(0, b"last"))):
             s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
             s.sendto(struct.pack("!BxxxI", 8, fabric.vni("blue") << 8) + bytes(inside), ("172.20.0.11", 4789))
-        until("the last one arrives", lambda: seen(b"last"), 5)
+        until("the last one arrives", lambda: seen(b"last"), 10)
         assert seen(b"marked") == ([] if arrives is None else [arrives])
 
 
@@ -125,4 +125,4 @@ def test_the_largest_super_packet_arrives_whole(watched, guest, peer, length):
             got = {f.raw[38:42]: f.payload for f in c.frames()}
             return b"".join(got[seq] for seq in sorted(got))
 
-        until(f"all {len(data)} bytes arrive", lambda: arrived() == data, 5)
+        until(f"all {len(data)} bytes arrive", lambda: arrived() == data, 10)

@@ -159,4 +159,4 @@ def test_the_right_frame_from_a_tunnel_is_accepted(wired):
     with wired.lab.capture_vm("blue1", "udp") as c:
         inner = Ether(src=other.mac, dst=a.mac) / IP(src=other.ip, dst=a.ip) / UDP(sport=1, dport=2) / b"right"
         tunnel(wired, "compute2", wired.vni("blue"), inner)
-        until("it arrives", lambda: [f for f in c.frames() if f.payload == b"right"], 5)
+        until("it arrives", lambda: [f for f in c.frames() if f.payload == b"right"], 10)

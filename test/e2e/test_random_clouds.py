@@ -226,7 +226,7 @@ class Play:
         cut = self.rng.choice(HOSTS) if self.rng.random() < 0.15 else None
         chosen, self.changes.protected = self.streams(cut)
         with Traffic([s for _, s in chosen]):
-            until("traffic runs", lambda: all(s.sent > 20 for _, s in chosen), 5)
+            until("traffic runs", lambda: all(s.sent > 20 for _, s in chosen), 10)
             if cut:
                 self.changes.said.append(f"-- {cut} loses its power")
                 self.land.guests.power_cut(cut)

@@ -33,7 +33,7 @@
 #define HOST 1 /* of a random cloud: who we are */
 #define CLOUDS 12
 #define CHANGES 8
-#define FRAME_WAIT_MS 5000
+#define FRAME_WAIT_MS 30000
 #define INSNS_MAX 100000
 #define TCX_INGRESS ((enum bpf_attach_type)46) /* linux/bpf.h of 6.6 */
 

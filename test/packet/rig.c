@@ -18,7 +18,7 @@
 
 #define BPF_DIR "/sys/fs/bpf"
 #define UNDERLAY_MTU 9000 /* for what plans have */
-#define WAIT_US 10000000 /* for a notification that must come */
+#define WAIT_US 30000000 /* for a notification that must come */
 
 int rig_device(struct rig *g, const char *name)
 {

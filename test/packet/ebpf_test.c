@@ -4,23 +4,18 @@
  * and go are survived, that cleanup takes ours alone. As root; all of it in namespaces of this process.
  * (That it decides as the reference does: test/differ.)
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "steps.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/err.h"
-#include "base/mem.h"
 #include "compile/compile.h"
 #include "driver/ebpf/ebpf.h"
 #include "driver/ebpf/neutrino.skel.h"
@@ -28,7 +23,6 @@
 #include "net/packet.h"
 #include "packet_driver.h"
 #include "property/cloud.h"
-#include "rig.h"
 
 #define HOST 1 /* of a random cloud: who we are */
 #define CLOUDS 12
@@ -45,24 +39,12 @@ static const char two_ports[] =
 	"fdb network=7 mac=fa:16:3e:00:00:03 port=3\n"
 	"fdb network=7 mac=fa:16:3e:00:00:04 port=4\n";
 
-#define must(call)                                                                                                     \
-	do {                                                                                                           \
-		struct err must_err = { 0 };                                                                           \
-		if ((call) < 0)                                                                                        \
-			fail_msg("%s: %s", #call, must_err.text);                                                      \
-	} while (0)
-
 static struct plan *parsed(const char *text)
 {
 	struct plan *p = NULL;
 
 	must(plan_parse(text, &p, &must_err));
 	return p;
-}
-
-static void planp(struct plan **p)
-{
-	plan_free(*p);
 }
 
 static int open_rig(void **state)
@@ -81,22 +63,6 @@ static int close_rig(void **state)
 	return 0;
 }
 
-static void count_finding(enum driver_audit_kind kind, const char *what, void *arg)
-{
-	static const char *const kinds[] = { "missing", "extra", "different" };
-
-	++*(unsigned *)arg;
-	print_message("%s %s\n", kinds[kind], what);
-}
-
-static unsigned findings(struct rig *g, const struct plan *p)
-{
-	unsigned n = 0;
-
-	must(driver_ebpf.audit(g->driver, p, count_finding, &n, &must_err));
-	return n;
-}
-
 /* How much of the program the verifier walked, as it says itself. */
 static unsigned processed(const char *name)
 {
@@ -104,7 +70,7 @@ static unsigned processed(const char *name)
 	struct bpf_program *p;
 	struct bpf_map *m;
 	char log[4096] = "";
-	unsigned insns = 0;
+	unsigned insns;
 	const char *at;
 
 	assert_non_null(bpf);
@@ -120,7 +86,7 @@ static unsigned processed(const char *name)
 	assert_int_equal(neutrino_bpf__load(bpf), 0);
 	at = strstr(log, "processed ");
 	assert_non_null(at);
-	sscanf(at, "processed %u", &insns);
+	insns = (unsigned)strtoul(at + strlen("processed "), NULL, 10);
 	print_message("%s: %u\n", name, insns);
 	neutrino_bpf__destroy(bpf);
 	return insns;
@@ -355,18 +321,6 @@ static void what_the_underlay_does_not_take_is_counted(void **state)
 	assert_int_equal(sent(g, 1451), DROP_TOO_BIG); /* the network's own */
 }
 
-static uint64_t counted(struct rig *g, const char *name)
-{
-	struct driver_counter all[128];
-	size_t n = driver_ebpf.counters(g->driver, all, N_ELEMENTS(all));
-
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(all[i].name, name))
-			return all[i].packets;
-	fail_msg("no counter %s", name);
-	return 0;
-}
-
 /* A super-packet of port 3, with segments of so many bytes behind their headers, is sent to the peer. */
 static bool is_sent_in_segments(struct rig *g, uint8_t proto, uint32_t size)
 {
@@ -494,7 +448,7 @@ static void add_filter(uint32_t ifindex, const uint32_t at[2], int prog_fd)
 	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
 }
 
-static bool has_filter(uint32_t ifindex, const uint32_t at[2])
+static bool filter_is_at(uint32_t ifindex, const uint32_t at[2])
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = at[0], .priority = at[1]);
@@ -530,7 +484,7 @@ static void cleanup_takes_ours_alone(void **state)
 	assert_int_equal(program_on(rig_tap_of(g, 4)->name), 0);
 	assert_int_equal(if_nametoindex(EBPF_DEVICE), 0);
 	assert_int_equal(access(g->pins, F_OK), -1);
-	assert_true(has_filter(tap, others_filter));
+	assert_true(filter_is_at(tap, others_filter));
 	assert_int_equal(tcx_programs(tap), tcx ? 1 : -EINVAL);
 	close(others);
 	must(driver_ebpf.cleanup(&g->config, &must_err)); /* with nothing there */
@@ -552,7 +506,7 @@ static void what_a_version_without_tcx_attached_is_replaced(void **state)
 	rig_driver_close(g);
 	must(rig_driver_open(g, &must_err));
 	load_two_ports(g);
-	assert_int_equal(has_filter(tap, our_filter), !tcx);
+	assert_int_equal(filter_is_at(tap, our_filter), !tcx);
 	assert_true(attached(tap));
 	assert_true(passes(g));
 }

@@ -26,7 +26,8 @@ int err_set(struct err *err, enum err_kind kind, const char *type, const char *f
 		va_list ap;
 
 		err->kind = kind;
-		snprintf(err->type, sizeof(err->type), "%s", type ? type : "");
+		if (type != err->type) /* may be said again */
+			snprintf(err->type, sizeof(err->type), "%s", type ? type : "");
 		va_start(ap, fmt);
 		vsnprintf(err->text, sizeof(err->text), fmt, ap);
 		va_end(ap);

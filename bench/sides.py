@@ -8,9 +8,11 @@ bridge between the hosts and the MTUs (underlay 1550, VMs 1500) are the same.
     ours    VM ─ tap │ eBPF: route, VXLAN │ eth0 ─ bridge ─ eth0 │ eBPF │ tap ─ VM       routed
     theirs  VM ─ tap │ bridge ─ vxlan     │ eth0 ─ bridge ─ eth0 │ ...  │ tap ─ VM       one subnet
     local   ours: VM ─ tap │ eBPF: route │ tap ─ VM; theirs: one veth pair between two namespaces
+    floor   local, and the program only redirects: VM ─ tap │ eBPF │ tap ─ VM, one subnet
 """
 
 import dataclasses
+import os
 
 from lab import Lab, underlay
 from lab.ns import Space
@@ -63,6 +65,7 @@ class Theirs:
 
     def __init__(self, build):
         self.lab = Lab(f"{PREFIX}their", build)
+        self.program = os.path.join(os.path.abspath(build), "bench-floor")
         self.ends = {}
 
     def up(self):
@@ -77,12 +80,13 @@ class Theirs:
                 " dev eth0\n"
                 "link set vx0 master br0 up\nlink set br0 up\n"))
             self.plug(host.need(), f"remote{n}", MAC.format(n), f"10.82.0.{n + 1}")
+            host.need().run("ip", "link", "set", f"tapremote{n}", "master", "br0")
         self.veth_pair()
+        self.floor()
 
     def plug(self, host, name, mac, ip):
         vm = Space.make(self.lab.name, f"vm:{name}")
         underlay.plug(host, vm, "tap" + name, mac, underlay.MTU - 50)
-        host.run("ip", "link", "set", "tap" + name, "master", "br0")
         vm.run("ip", "-batch", "-", input=f"addr add {ip}/24 dev eth0\nlink set eth0 up\n")
         self.ends[name] = End(vm, ip)
 
@@ -95,6 +99,13 @@ class Theirs:
             ip = f"10.83.0.{n + 1}"
             space.run("ip", "-batch", "-", input=f"addr add {ip}/24 dev eth0\nlink set eth0 up\n")
             self.ends[f"local{n}"] = End(space, ip)
+
+    def floor(self):
+        host = Space.make(self.lab.name, "floor")
+        for n in range(2):
+            self.plug(host, f"floor{n}", MAC.format(0x10 + n), f"10.84.0.{n + 1}")
+        for frm, to in ((0, 1), (1, 0)):
+            host.run(self.program, f"tapfloor{frm}", f"tapfloor{to}")
 
     def pair(self, kind):
         return reachable(self.ends[kind + "0"], self.ends[kind + "1"])

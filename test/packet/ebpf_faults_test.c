@@ -154,8 +154,8 @@ static void a_tunnel_device_that_cannot_be_looked_at_is_not_lost(void **state)
 static void a_tunnel_filter_that_is_refused_once_comes(void **state)
 {
 	struct rig *g = *state;
-	_cleanup_(planp) struct plan *p = steps_load(g);
 
+	plan_free(steps_load(g));
 	loop_timer_off(g->driver->look); /* which would see it, but late */
 	assert_int_equal(detach(if_nametoindex(EBPF_DEVICE)), 0);
 	fault = (struct fault) { .call = FAULT_ATTACH, .times = 1, .error = ENOMEM };

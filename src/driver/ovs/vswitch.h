@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * vswitch: what the driver wants of Open vSwitch's database: the integration bridge with its tunnel port, and
+ * which interface is which port.
+ *
+ * It makes what is missing (bridge: fail_mode secure, no in-band control, datapath_type; a flow-based VXLAN
+ * port, external_ids:neutrino=true on what is ours), makes it again when somebody deletes it, and keeps
+ * `ready` told. An interface counts by external_ids:iface-id, wherever it stands on the integration bridge.
+ * A device made again under its name is dead in the userspace datapath: it is plugged again in two
+ * transactions (facts: ofport, error and link_state look right; only ifindex tells).
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/uuid.h"
+
+struct err;
+struct loop;
+struct vswitch;
+
+struct vswitch_config {
+	const char *ovsdb; /* "unix:/var/run/openvswitch/db.sock" or "tcp:127.0.0.1:6640" */
+	const char *bridge; /* integration_bridge: "br-int" */
+	const char *datapath_type; /* "system", "netdev" ("dummy" in tests) */
+	const char *local_ip; /* outer source; NULL: no tunnel port */
+	uint16_t vxlan_udp_port;
+	bool tunnel_csum;
+};
+
+#define VSWITCH_TUNNEL_PORT "vxlan-neutrino"
+
+enum vswitch_iface_state { VSWITCH_IFACE_WAIT, VSWITCH_IFACE_UP, VSWITCH_IFACE_BAD };
+struct vswitch_iface {
+	struct uuid port; /* external_ids:iface-id */
+	char name[16];
+	enum vswitch_iface_state state;
+	uint32_t ofport; /* > 0 when UP */
+	char text[160]; /* of BAD: Open vSwitch's own `error` */
+};
+
+struct vswitch_events {
+	/*
+	 * The bridge is there and its tunnel port has this number; told again when either changed (both made again).
+	 * `mgmt` is the path of the bridge's OpenFlow socket.
+	 */
+	void (*ready)(const char *mgmt, uint32_t tunnel_ofport, void *arg);
+	void (*iface)(const struct vswitch_iface *i, void *arg); /* new, or changed */
+	void (*iface_gone)(const struct uuid *port, void *arg);
+	void (*warning)(const char *text, void *arg); /* also what it waits for */
+	void *arg;
+};
+
+int vswitch_open(struct loop *loop, const struct vswitch_config *config, const struct vswitch_events *events,
+		 struct vswitch **ret, struct err *err);
+struct vswitch *vswitch_close(struct vswitch *v);
+/* Its flows are in (or not any more): external_ids:neutrino-installed of the Interface row; batched. */
+void vswitch_installed(struct vswitch *v, const struct uuid *port, bool installed);
+/* Removes the tunnel port, marks, and the bridge if it was made here and holds nothing of others. Waits for the answer.
+ */
+int vswitch_cleanup(const struct vswitch_config *config, struct err *err);

@@ -84,6 +84,10 @@ static const struct conf_option table[] = {
 	{ "DEFAULT", "agent_mode", CONF_STRING, "legacy", .choices = agent_modes },
 	{ "DEFAULT", "debug", CONF_BOOL, "false" },
 	{ "ovs", "local_ip", CONF_IP, .check = expect_tunnel_ip },
+	{ "ovs", "ovsdb_connection", CONF_STRING, "unix:/var/run/openvswitch/db.sock" },
+	{ "ovs", "integration_bridge", CONF_STRING, "br-int" },
+	{ "ovs", "datapath_type", CONF_STRING, "system" },
+	{ "agent", "tunnel_csum", CONF_BOOL, "false" },
 	{ "agent", "report_interval", CONF_FLOAT, "10", 1, 600 },
 	{ "agent", "tunnel_types", CONF_LIST, "", .check = expect_vxlan },
 	{ "agent", "vxlan_udp_port", CONF_INT, "4789", 1, 65535 },
@@ -166,6 +170,11 @@ static void pick_rest(struct options *o)
 	c->driver.state_dir = conf_string(o->conf, "neutrino", "run_dir");
 	c->driver.pin_dir = conf_string(o->conf, "neutrino", "pin_dir");
 	c->driver.vxlan_udp_port = (uint16_t)conf_int(o->conf, "agent", "vxlan_udp_port");
+	c->driver.local_ip = c->tunnel_ip;
+	c->driver.ovsdb = conf_string(o->conf, "ovs", "ovsdb_connection");
+	c->driver.integration_bridge = conf_string(o->conf, "ovs", "integration_bridge");
+	c->driver.datapath_type = conf_string(o->conf, "ovs", "datapath_type");
+	c->driver.tunnel_csum = conf_bool(o->conf, "agent", "tunnel_csum");
 }
 
 int options_load(const struct options_source *sources, size_t n, const struct driver_ops *const *drivers,

@@ -71,6 +71,12 @@ struct driver_config {
 	const char *state_dir; /* where the driver may keep files; "/run/neutrino" */
 	const char *pin_dir; /* ebpf: "/sys/fs/bpf/neutrino" */
 	uint16_t vxlan_udp_port; /* host byte order; 4789 */
+	const char *local_ip; /* of the tunnels' outer packets: [ovs] local_ip */
+	/* openvswitch */
+	const char *ovsdb; /* "unix:PATH" or "tcp:HOST:PORT" */
+	const char *integration_bridge; /* "br-int" */
+	const char *datapath_type; /* "system", "netdev" */
+	bool tunnel_csum;
 	bool trace; /* leave a decision record for each packet (test runs only) */
 };
 

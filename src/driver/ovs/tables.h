@@ -23,6 +23,11 @@
  * Each flow is made from one record of the plan and this host's numbers of ports (ofport), whatever other
  * records say: a change touches the flows of its record. What must hold a set stands in four aggregates: the
  * ports and the peers of a network's flood, the routers of a network and those of a peer (MEMBER).
+ *
+ * Open vSwitch's own about size: check_pkt_larger goes on in both of its branches, and a packet is credited to the
+ * flows of both, whatever its length: a flow behind it counts nothing that can be told apart. A meter does: in the
+ * branch that the packet did not take it is not run. (So "too big" is counted by a meter, and what is counted as sent
+ * or delivered includes those.) And the userspace datapath takes bytes behind an IP packet off its length.
  */
 
 #include <stdint.h>

@@ -78,7 +78,8 @@ struct openflow_meter {
 	uint32_t id, rate, burst; /* packets a second; packets. rate 0: delete */
 };
 void openflow_meters(struct openflow *o, const struct openflow_meter *meters, size_t n, openflow_done done, void *arg);
-typedef void (*openflow_meter_fn)(uint32_t id, const struct openflow_stats *dropped, void *arg);
+typedef void (*openflow_meter_fn)(uint32_t id, const struct openflow_stats *in, const struct openflow_stats *dropped,
+				  void *arg);
 void openflow_meter_stats(struct openflow *o, openflow_meter_fn fn, openflow_done done, void *arg);
 
 /* Sends a frame by the actions of `actions` (a flow's instructions; its match is not looked at), as from in_port. */

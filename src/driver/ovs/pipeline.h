@@ -51,8 +51,13 @@ size_t pipeline_memberships(const struct plan_record *r, struct pipeline_members
 
 uint64_t pipeline_cookie(const struct plan_record *r); /* of the flows that are made from the record */
 
-/* Meters that a port needs; id is the port's OpenFlow number times two, plus this. */
+/*
+ * Meters. Those of a port: id is its OpenFlow number (> 0) times two, plus this. METER_TOO_BIG drops nothing: it
+ * counts what was too big for a tunnel, on the branch of check_pkt_larger where flows count every packet.
+ */
 enum pipeline_meter { METER_ERRORS, METER_BROADCAST, N_METERS };
 #define METER_ID(ofport, which) ((ofport)*N_METERS + (uint32_t)(which))
 #define METER_ERRORS_RATE 100 /* packets a second and port; burst the same */
 #define METER_BROADCAST_RATE 1000
+#define METER_TOO_BIG 1
+#define METER_TOO_BIG_RATE 100000000

@@ -2,22 +2,24 @@
 #pragma once
 
 /*
- * tables: the pipeline of the integration bridge: its OpenFlow tables, registers and flags.
+ * tables: the pipeline of the integration bridge: its OpenFlow tables, registers and flags. docs/openflow.md
+ * says what each holds.
  *
- *   port ─► CLASSIFY ─► PORT ─► SOURCE_MAC ─► PAYLOAD ─┬► SOURCE_ARP ─► ARP ──► ARP_ANSWER ─► back
- *                                                      └► SOURCE_IP ──────┐
- *   tunnel ─► CLASSIFY ─► PEER ─► SEGMENT ─► TUNNEL_ETH ─► TUNNEL_SOURCE  │
- *                                   (MEMBER: a DVR source) ─► TUNNEL_PAYLOAD
- *                                                                         ▼
- *   SWITCH ─┬► ROUTER ─► ADDRESS ─┬► ECHO ─► back                      (dl_dst)
+ *   port ─► CLASSIFY ─► ETH ─► SOURCE_MAC ─► PAYLOAD ─┬► SOURCE_ARP ─► ARP ──► ARP_ANSWER ─► back
+ *                                                     └► SOURCE_NONE, SOURCE_IP ─┐   │
+ *   tunnel ─► CLASSIFY ─► PEER ─► SEGMENT ─► TUNNEL_ETH ─► MEMBER (a DVR source) │   │
+ *                                               └─► TUNNEL_SOURCE ─► TUNNEL_PAYLOAD  │
+ *                                                                         ▼          │
+ *   SWITCH ◄─────────────────────────────────────────────────────────────────────────┘
+ *           ├► ROUTER ─► ADDRESS ─┬► ECHO ─► back                      (dl_dst)
  *           │              ▲      └► ROUTE ─► TTL ─► MTU ─► SIZE ─► NEIGHBOUR ─► NEXT ─┐
  *           │              └──────────────── HOP (an interface here: once more) ◄──────┤
  *           ├► FDB ◄────────────────────────────────────────────────────────────────── ┘
- *           │   ├► DELIVER ─► GATEWAY (came routed: the source the VM expects) ─► OUT
- *           │   └► SEND ─► SEND_PEER ─► SEND_OUT
- *           └► FLOOD ─► FLOOD_PORT..., FLOOD_SEGMENT ─► FLOOD_PEERS ─► FLOOD_PEER...
+ *           │   ├► DELIVER ─► GATEWAY (came routed: the source that the VM expects) ─► OUT
+ *           │   └► SEND ─► SEND_PEER ─► SEND_SIZE ─► SEND_OUT
+ *           └► FLOOD ─► FLOOD_PORTS ─► FLOOD_PORT...; FLOOD_SEGMENT ─► FLOOD_PEERS ─► FLOOD_PEER...
  *
- *   anywhere ─► ERROR (to the agent, at the port's rate) · DROP (one flow a reason: its counter)
+ *   anywhere ─► ERROR ─► ERROR_OUT (to the agent, at the port's rate) · DROP (one flow a reason: its counter)
  *   what is answered, delivered, sent, flooded passes COUNT (one flow a verdict)
  *
  * Each flow is made from one record of the plan and this host's numbers of ports (ofport), whatever other
@@ -39,12 +41,13 @@ enum table {
 	TABLE_PEER,
 	TABLE_SEGMENT,
 	TABLE_TUNNEL_ETH,
-	TABLE_TUNNEL_SOURCE,
 	TABLE_MEMBER,
+	TABLE_TUNNEL_SOURCE,
 	TABLE_TUNNEL_PAYLOAD,
-	TABLE_PORT,
+	TABLE_ETH,
 	TABLE_SOURCE_MAC,
 	TABLE_PAYLOAD,
+	TABLE_SOURCE_NONE,
 	TABLE_SOURCE_ARP,
 	TABLE_SOURCE_IP,
 	TABLE_ARP,
@@ -63,10 +66,12 @@ enum table {
 	TABLE_FDB,
 	TABLE_DELIVER,
 	TABLE_GATEWAY,
-	TABLE_GATEWAY_FIRST,
+	TABLE_FIRST_ADDRESS,
+	TABLE_FIRST_GATEWAY,
 	TABLE_OUT,
 	TABLE_SEND,
 	TABLE_SEND_PEER,
+	TABLE_SEND_SIZE,
 	TABLE_SEND_OUT,
 	TABLE_FLOOD,
 	TABLE_FLOOD_PORTS,
@@ -75,6 +80,8 @@ enum table {
 	TABLE_FLOOD_PEERS,
 	TABLE_FLOOD_PEER,
 	TABLE_ERROR,
+	TABLE_ERROR_OUT,
+	TABLE_TOO_BIG,
 	TABLE_COUNT,
 	TABLE_DROP,
 	N_TABLES
@@ -91,7 +98,7 @@ const char *table_name(enum table table); /* "route" */
 #define REG_PEER FIELD_REG4 /* the host it came from, then the one it goes to */
 #define REG_OUT FIELD_REG5 /* the port it goes to */
 #define XREG_MAC FIELD_XREG3 /* reg6, reg7: of the neighbour */
-#define REG_HOPS FIELD_REG8 /* a one more for each router */
+#define REG_HOPS FIELD_REG8 /* routers behind it; in a flood: which part of a list */
 #define REG_ADDRESS FIELD_REG9 /* of the interface it came in by: the source of errors; 0: none */
 #define XREG_INTERFACE FIELD_XREG5 /* reg10, reg11: the MAC of the interface it leaves by */
 #define REG_MTU FIELD_REG12 /* of the network it goes to */
@@ -103,7 +110,6 @@ enum flag { /* bits of REG_FLAGS */
 	    FLAG_ROUTED, /* it came with its sender's DVR MAC */
 	    FLAG_ROUTED_HERE, /* a router of this host had it */
 	    FLAG_TOO_BIG,
-	    FLAG_AGAIN, /* GATEWAY is asked a second time */
 };
 
 /*
@@ -112,3 +118,4 @@ enum flag { /* bits of REG_FLAGS */
  */
 #define COOKIE_OURS 0x6e74000000000000ull
 #define COOKIE_OURS_MASK 0xffff000000000000ull
+#define COOKIE_LAYOUT 1 /* one more with each change of tables, registers or flags */

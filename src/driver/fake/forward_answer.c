@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "driver/fake/way.h"
+#include "net/icmp_error.h"
 
 /* What is turned round at the port it came from. */
 
 #define ANSWER_TTL 64
-#define ERROR_TOS 0xc0 /* internetwork control */
-#define QUOTED 8 /* bytes of the offending packet behind its header */
 
 static void turn_round(struct way *w)
 {
@@ -58,21 +56,6 @@ void way_answer_echo(struct way *w)
 	turn_round(w);
 }
 
-/* RFC 1122, 3.2.2: never about an error or a later fragment. (Nor to a group or nobody, who come to no router.) */
-static bool may_answer(const struct way *w)
-{
-	uint8_t type;
-
-	if (w->ip.offset != 0)
-		return false;
-	if (w->ip.total < w->ip.size + QUOTED)
-		return false;
-	if (w->ip.proto != PROTO_ICMP)
-		return true;
-	type = w->frame[ETH_SIZE + w->ip.size];
-	return type == ICMP_ECHO || type == ICMP_ECHO_REPLY || (type >= 13 && type <= 18);
-}
-
 static const struct ip *address_of(const struct plan_interface *iface)
 {
 	for (uint8_t i = 0; i < iface->n_addrs; i++)
@@ -84,24 +67,14 @@ static const struct ip *address_of(const struct plan_interface *iface)
 void way_answer_error(struct way *w, const struct plan_interface *iface, enum drop_reason reason,
 		      const struct icmp *what)
 {
-	struct eth eth = { .dst = w->eth.src, .src = w->eth.dst, .type = ETHERTYPE_V4 };
-	size_t quoted = (size_t)w->ip.size + QUOTED, icmp_len = ICMP_SIZE + quoted;
-	struct ipv4 ip = { .tos = ERROR_TOS, .ttl = ANSWER_TTL, .proto = PROTO_ICMP, .size = IPV4_SIZE };
 	const struct ip *from = address_of(iface);
-	uint8_t *frame;
+	uint8_t error[ICMP_ERROR_MAX];
+	size_t len = from ? icmp_error(w->frame, w->len, from, what, error) : 0;
 
-	if (!from || !may_answer(w))
+	if (!len)
 		return way_drop(w, reason);
-	ip.total = (uint16_t)(IPV4_SIZE + icmp_len);
-	ip.src = *from;
-	ip.dst = w->ip.src;
-	frame = xcalloc(1, ETH_SIZE + ip.total);
-	eth_write(frame, &eth);
-	ipv4_write(frame + ETH_SIZE, &ip);
-	memcpy(frame + ETH_SIZE + IPV4_SIZE + ICMP_SIZE, w->frame + ETH_SIZE, quoted);
-	icmp_write(frame + ETH_SIZE + IPV4_SIZE, icmp_len, what);
 	free(w->frame);
-	w->frame = frame;
-	w->len = ETH_SIZE + ip.total;
+	w->frame = xmemdup(error, len);
+	w->len = len;
 	turn_round(w);
 }

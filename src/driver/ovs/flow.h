@@ -21,7 +21,8 @@
  * order. A builder that is used wrongly (a field without its prerequisite, an action behind goto) is a bug: it
  * asserts.
  *
- * Fields, their OXM or NXM header, width, prerequisite and name stand in one table (field.c).
+ * Fields, their OXM or NXM header, width, prerequisite and name stand in one table (field.c), actions in another
+ * (action.c).
  */
 
 #include <stdbool.h>
@@ -33,6 +34,11 @@
 #include "net/mac.h"
 
 struct err;
+
+/* Ports of OpenFlow that are none. */
+#define OFPP_IN_PORT 0xfffffff8u
+#define OFPP_CONTROLLER 0xfffffffdu
+#define OFPP_LOCAL 0xfffffffeu
 
 /* Names are those of ovs-fields(7), in capitals. */
 enum field {
@@ -69,7 +75,7 @@ enum field {
 	FIELD_ETH_DST,
 	FIELD_ETH_SRC,
 	FIELD_ETH_TYPE,
-	FIELD_VLAN_TCI, /* 16; 0x1000: a tag is there */
+	FIELD_VLAN_TCI, /* 13 bits: 0x1000: a tag is there; the tag's number. 0: no tag */
 	FIELD_IP_PROTO,
 	FIELD_IP_TTL,
 	FIELD_IP_FRAG, /* 1: any, 2 (with 1): later */
@@ -93,11 +99,13 @@ struct flow {
 	uint64_t cookie;
 	uint16_t priority;
 	uint8_t table;
-	uint16_t match_len, instructions_len, instructions_max; /* bytes of each; a match has at most FLOW_MATCH_MAX */
+	uint16_t match_len, instructions_len; /* bytes of each */
 #define FLOW_MATCH_MAX 256
+#define FLOW_INSTRUCTIONS_MAX 65200 /* what fits into a message of 64 kB with all that stands around it */
 	uint8_t match[FLOW_MATCH_MAX]; /* OXM TLVs without ofp_match's header and padding, canonical */
 	uint8_t *instructions; /* the ofp_instruction list, canonical; the flow's own */
-	size_t actions_at; /* inside instructions: where the open apply-actions begins, or 0 */
+	size_t allocated; /* bytes of it */
+	uint16_t actions_at; /* inside instructions: where the first of the open actions begins, or 0 */
 	bool ended; /* a goto stands behind */
 };
 
@@ -109,7 +117,7 @@ void flow_copy(struct flow *to, const struct flow *from);
 /* ---- match. Each field once. ---- */
 void flow_match(struct flow *f, enum field field, uint64_t value);
 void flow_match_masked(struct flow *f, enum field field, uint64_t value, uint64_t mask);
-void flow_match_mac(struct flow *f, enum field field, const struct mac *mac);
+void flow_match_mac(struct flow *f, enum field field, const struct mac *mac); /* an XREG: as flow_load_mac() left it */
 void flow_match_ip(struct flow *f, enum field field, const struct ip *ip); /* IPv4 */
 /* An IPv4 prefix (lengths of struct prefix count from ::ffff:0:0/96: 120 is /24); of length 0: no match on the field.
  */
@@ -119,7 +127,7 @@ void flow_match_prefix(struct flow *f, enum field field, const struct prefix *pr
 void flow_meter(struct flow *f, uint32_t meter);
 void flow_load(struct flow *f, enum field field, uint64_t value); /* the whole field: set_field */
 void flow_load_bits(struct flow *f, enum field field, unsigned first, unsigned n, uint64_t value);
-void flow_load_mac(struct flow *f, enum field field, const struct mac *mac); /* also into an XREG: its low 48 bits */
+void flow_load_mac(struct flow *f, enum field field, const struct mac *mac); /* an XREG: its low 48 bits, the rest 0 */
 void flow_load_ip(struct flow *f, enum field field, const struct ip *ip);
 void flow_move_bits(struct flow *f, enum field from, unsigned from_first, enum field to, unsigned to_first, unsigned n);
 void flow_output(struct flow *f, uint32_t ofport);
@@ -132,6 +140,9 @@ void flow_check_pkt_larger(struct flow *f, uint16_t bytes, enum field field,
 void flow_conjunction(struct flow *f, uint32_t id, unsigned clause, unsigned n_clauses); /* clause from 1 */
 void flow_goto(struct flow *f, uint8_t table);
 
+#define FLOW_ACTION_MAX 24 /* bytes of the longest action */
+size_t flow_room(const struct flow *f); /* bytes of actions that still fit, with a goto behind them */
+
 /* ---- comparison ---- */
 bool flow_same(const struct flow *a, const struct flow *b); /* table, priority, match */
 bool flow_equal(const struct flow *a, const struct flow *b); /* the cookie and the instructions too */
@@ -140,9 +151,12 @@ uint32_t flow_hash(const struct flow *f); /* of what flow_same() compares */
 /* As ovs-ofctl prints it, without the newline. "drop" for no instruction. */
 void flow_format(const struct flow *f, UT_string *out);
 
-/* Bytes as they come from the switch into the canonical form. -EINVAL: not understood; the error names what. */
+/*
+ * Bytes as they come from the switch into the canonical form, into a flow that has none yet. -EINVAL: not understood;
+ * the error names what, and the flow is to be thrown away.
+ */
 int flow_decode_match(struct flow *f, const uint8_t *oxm, size_t n, struct err *err);
 int flow_decode_instructions(struct flow *f, const uint8_t *bytes, size_t n, struct err *err);
 
-/* Reads one field of an OXM list (packet-in); false: it is not there. */
+/* Reads one field of an OXM list (packet-in); false: it is not there (a register of a packet-in: it is 0). */
 bool flow_oxm_find(const uint8_t *oxm, size_t n, enum field field, uint64_t *ret);

@@ -186,7 +186,7 @@ static struct flow cell_flow(const struct cell *c, struct content *content)
 	f.match_len = c->match_len;
 	if (content) {
 		f.instructions = content->instructions;
-		f.instructions_len = f.instructions_max = content->len;
+		f.instructions_len = content->len;
 	}
 	return f;
 }

@@ -6,6 +6,7 @@ lab.Lab is the whole of it; the command `neutrino-lab`, the demo and the end-to-
     base.py      errors, deadlines, processes by pid
     ns.py        namespaces: made, entered, ended
     underlay.py  the learning bridge, a host's link to it, a VM's link to its host
+    vswitch.py   Open vSwitch on a host
     config.py    the files in /etc/neutron of each host
     api.py       the Neutron API, as far as the lab needs it
     state.py     what a lab consists of, on disk

@@ -9,7 +9,8 @@ import sys
 
 from . import capture
 from .base import LabError
-from .cloud import Lab
+from .cloud import DRIVERS, Lab
+from .host import PROGRAMS
 
 USAGE = """\
 a name of a host is controller, network, compute1, compute2 ...
@@ -37,7 +38,8 @@ def parser():
 
     v = verb("up", "make hosts and start server and agents")
     v.add_argument("--hosts", type=int, default=2, help="how many computes (2)")
-    v.add_argument("--driver", default="ebpf", choices=["ebpf"])
+    v.add_argument("--driver", default="ebpf", choices=list(DRIVERS),
+                   help="the hosts' datapath (ebpf), or mixed: alternating openvswitch and ebpf")
     v = verb("boot", "make a VM")
     v.add_argument("vm", metavar="NAME")
     v.add_argument("--network", metavar="NET", help="name or id; a port is made there")
@@ -58,7 +60,7 @@ def parser():
     for name, text in (("kill", "kill -9 a program, or cut a host's power"), ("restart", "end (SIGTERM) and start"),
                        ("start", "start what was killed")):
         v = verb(name, text)
-        v.add_argument("what", metavar="HOST|server|agent@HOST")
+        v.add_argument("what", metavar="HOST|server|PROGRAM@HOST")
     verb("down", "end it all; nothing is left")
     return p
 
@@ -66,9 +68,8 @@ def parser():
 def status_text(s):
     print(f"lab {s['name']} ({s['driver']}), API {s['api']}, logs {s['logs']}")
     for name, h in s["hosts"].items():
-        program = "agent" if h["agent_mode"] else "server"
-        runs = f"{program} {h[program] or 'not running'}"
-        mode = f", {h['agent_mode']}" if h["agent_mode"] else ""
+        runs = ", ".join(f"{program} {h[program] or 'not running'}" for program in PROGRAMS if program in h)
+        mode = f", {h['agent_mode']}, {h['driver']}" if h["agent_mode"] else ""
         print(f"  {name:12} {h['state']:5} {h['address']:14} {runs}{mode}")
     for name, v in s["vms"].items():
         print(f"  {name:12} {v['state']:5} {','.join(v['addresses']):14} {v['mac']} on {v['host']}, network {v['network']}")

@@ -2,6 +2,7 @@
 """Lab: a cloud of network namespaces. Each method is one verb of the command."""
 
 import contextlib
+import itertools
 import os
 import signal
 import uuid
@@ -16,6 +17,7 @@ from .ns import Space
 from .state import State
 from .vm import VM
 
+DRIVERS = {"ebpf": ["ebpf"], "openvswitch": ["openvswitch"], "mixed": ["openvswitch", "ebpf"]} # compute1's, compute2's ...
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -78,17 +80,21 @@ class Lab:
     # ---- up and down ----
 
     def up(self, hosts=2, driver="ebpf", services=True):
-        """Hosts, their links, and the programs on them. What fails is taken down again."""
+        """Hosts, their links, and the programs on them. What fails is taken down again.
+
+        `driver`: the datapath of every host, or "mixed"."""
         if not 1 <= hosts <= 200:
             raise LabError("between 1 and 200 computes")
         if os.geteuid() != 0:
             raise LabError("namespaces need root")
         if services:
             self.program("neutrino-server"), self.program("neutrino-agent")
+        turn = itertools.cycle(DRIVERS[driver])
         data = {"name": self.name, "driver": driver, "build": self.build, "api": None, "underlay": None, "vms": {},
-                "hosts": {"controller": Host.new("172.20.0.1", None), "network": Host.new("172.20.0.2", "dvr_snat")}}
+                "hosts": {"controller": Host.new("172.20.0.1", None, None),
+                          "network": Host.new("172.20.0.2", "dvr_snat", DRIVERS[driver][-1])}}
         for i in range(1, hosts + 1):
-            data["hosts"][f"compute{i}"] = Host.new(f"172.20.0.{10 + i}", "dvr")
+            data["hosts"][f"compute{i}"] = Host.new(f"172.20.0.{10 + i}", "dvr", next(turn))
         self.state.create(data)
         try:
             os.mkdir(os.path.join(self.state.dir, "log"))
@@ -180,7 +186,7 @@ class Lab:
                 row = api.update("ports", api.find("ports", port)["id"], device_id=device_id,
                                  device_owner="compute:nova", **{"binding:host_id": host})
             try:
-                vm = VM(self, name, VM.new(api, row, host, own=port is None))
+                vm = VM(self, name, VM.new(api, row, self.host(host), own=port is None))
                 data["vms"][name] = vm.data
                 vm.power_on()
                 if wait:
@@ -210,27 +216,27 @@ class Lab:
         """A VM goes to another host and keeps running, like a live migration at its last step."""
         with self.state.locked():
             vm = self.vm(name)
-            new = self.host(host).need()
+            new = self.host(host)
+            new.need()
             if vm.data["host"] == host:
                 raise LabError(f"{name} is on {host} already")
             vm.need()
-            old = self.host(vm.data["host"]).need()
+            self.host(vm.data["host"]).need()
             row = self.api().update("ports", vm.data["port"], **{"binding:host_id": host})
-            VM.check_bound(row, host)
-            underlay.replug(old, new, vm.data["device"])
-            vm.data["host"] = host
+            VM.check_bound(row, new)
+            vm.replug(new)
             if wait:
                 vm.wait_active()
 
     # ---- faults ----
 
     def _target(self, what):
-        """"compute1", "agent@compute1" or "server": (host, program or None)."""
+        """"compute1", "agent@compute1", "ovs-vswitchd@compute1" or "server": (host, program or None)."""
         if what == "server":
             return self.host("controller"), "server"
         program, at, name = what.rpartition("@")
         host = self.host(name)
-        if at and (program != "agent" or not host.data["agent_mode"]):
+        if at and (program not in host.data["programs"] or program == "server"):
             raise LabError(f"no {program} on {name}")
         return host, program or None
 
@@ -280,7 +286,7 @@ class Lab:
                 if not host.end(program, signal.SIGTERM):
                     raise LabError(f"{what} is not running")
             else:
-                for p in ("agent", "server"):
+                for p in reversed(host.data["programs"]):
                     host.end(p, signal.SIGTERM)
                 self.kill(what)
             self.start(what, wait)
@@ -311,9 +317,9 @@ class Lab:
         raise LabError(f"the plan of {host} has no host line")
 
     def offloads(self, on):
-        """Large packets and left-out checksums on the underlay, or a plain wire."""
+        """Large packets and left-out checksums on the underlay where a host can take them, or a plain wire."""
         for host in self.hosts():
-            if host.alive():
+            if host.alive() and host.offloads:
                 underlay.offloads(self.underlay(), host.space, host.name, on)
 
     def status(self):
@@ -323,9 +329,9 @@ class Lab:
         for host in self.hosts():
             row = {"state": "up" if host.alive() else "down", "address": host.data["address"],
                    "pid": host.space.holder.pid if host.alive() else None,
-                   "uplinks": host.data["uplinks"], "agent_mode": host.data["agent_mode"]}
-            program = "agent" if host.data["agent_mode"] else "server"
-            row[program] = host.process(program).pid if host.running(program) else None
+                   "uplinks": host.data["uplinks"], "agent_mode": host.data["agent_mode"], "driver": host.data["driver"]}
+            for program in host.data["programs"]:
+                row[program] = host.process(program).pid if host.running(program) else None
             out["hosts"][host.name] = row
         for vm in self.vms():
             out["vms"][vm.name] = {

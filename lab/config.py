@@ -54,7 +54,7 @@ agent_mode = {mode}
 [ovs]
 # This host's end of the tunnels.
 local_ip = {address}
-
+{switch}
 [agent]
 tunnel_types = vxlan
 l2_population = True
@@ -66,6 +66,16 @@ server = {server}:9697
 # Proves to the server who this is; `neutrino-server enroll {host}` printed it.
 token_file = /etc/neutron/neutrino.token
 datapath = {driver}
+""",
+}
+
+
+SWITCH = {
+    "ebpf": "",
+    "openvswitch": """\
+# br-int is a bridge of the userspace datapath, which needs no kernel module.
+integration_bridge = br-int
+datapath_type = netdev
 """,
 }
 

@@ -34,13 +34,21 @@ def make(lab):
     return space
 
 
+def mac(address):
+    """A host's, by its address."""
+    return "02:00:" + ":".join(f"{b:02x}" for b in ipaddress.ip_address(address).packed)
+
+
 def connect(underlay, host, name, address):
-    """Gives the host its uplink, with the MAC that it had before."""
-    mac = "02:00:" + ":".join(f"{b:02x}" for b in ipaddress.ip_address(address).packed)
-    batch(f"link add dev {UPLINK} netns {host.holder.pid} address {mac} mtu {MTU} type veth"
+    """Gives the host its uplink, with the MAC that it had before; the address goes where the host wants it."""
+    batch(f"link add dev {UPLINK} netns {host.holder.pid} address {mac(address)} mtu {MTU} type veth"
           f" peer name {name} netns {underlay.holder.pid} mtu {MTU}\n")
     underlay.run("ip", "link", "set", name, "master", "br-underlay", "up")
-    host.run("ip", "-batch", "-", input=f"addr add {address}/{NETWORK.prefixlen} dev {UPLINK}\nlink set {UPLINK} up\n")
+    host.run("ip", "link", "set", UPLINK, "up")
+
+
+def give_address(host, device, address):
+    host.run("ip", "-batch", "-", input=f"addr add {address}/{NETWORK.prefixlen} dev {device}\nlink set {device} up\n")
 
 
 def disconnect(underlay, name):
@@ -48,11 +56,14 @@ def disconnect(underlay, name):
         underlay.popen("ip", "link", "del", name, stderr=-3).wait()
 
 
+def set_offloads(space, device, on, features=("tx", "sg", "tso", "gso")):
+    space.run("ethtool", "-K", device, *(w for feature in features for w in (feature, "on" if on else "off")))
+
+
 def offloads(underlay, host, name, on):
     """Whether the wire carries large and unchecksummed packets (as between veths) or finished ones (as a real wire)."""
-    words = [w for feature in ("tx", "rx", "sg", "tso", "gso", "gro") for w in (feature, "on" if on else "off")]
-    host.run("ethtool", "-K", UPLINK, *words)
-    underlay.run("ethtool", "-K", name, *words)
+    for space, device in ((host, UPLINK), (underlay, name)):
+        set_offloads(space, device, on, ("tx", "rx", "sg", "tso", "gso", "gro"))
 
 
 def root_device(lab):
@@ -89,10 +100,10 @@ def disconnect_root(lab):
         run("ip", "link", "del", root_device(lab))
 
 
-def plug(host, vm, device, mac, mtu):
+def plug(host, vm, device, mac, mtu, end="eth0"):
     """A VM's network card: one end in the VM, the other in its host as Nova names a tap."""
     batch(f"link add dev {device} netns {host.holder.pid} mtu {mtu} type veth"
-          f" peer name eth0 netns {vm.holder.pid} address {mac} mtu {mtu}\n")
+          f" peer name {end} netns {vm.holder.pid} address {mac} mtu {mtu}\n")
     host.run("ip", "link", "set", device, "up")
 
 

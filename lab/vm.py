@@ -7,6 +7,8 @@ from . import underlay
 from .base import LabError, until
 from .ns import Space
 
+VIF_TYPES = {"ebpf": "tap", "openvswitch": "ovs"}
+
 
 class VM:
     """One VM of a lab; `data` is its part of the lab's state."""
@@ -30,14 +32,16 @@ class VM:
             if subnet.get("gateway_ip") and not routes:
                 routes.append(f"default via {subnet['gateway_ip']}")
             routes += [f"{r['destination']} via {r['nexthop']}" for r in subnet.get("host_routes") or []]
-        return {"space": None, "host": host, "port": port["id"], "own": own, "network": network["name"] or network["id"],
+        return {"space": None, "host": host.name, "port": port["id"], "own": own, "device_id": port["device_id"],
+                "network": network["name"] or network["id"],
                 "vni": network.get("provider:segmentation_id"), "mac": port["mac_address"], "addresses": addresses,
                 "routes": routes, "mtu": network.get("mtu") or 1500, "device": "tap" + port["id"][:11]}
 
     @staticmethod
     def check_bound(port, host):
-        if port["binding:vif_type"] != "tap":
-            raise LabError(f"port {port['id']} on {host}: vif_type is {port['binding:vif_type']}, not tap")
+        wanted = VIF_TYPES[host.data["driver"]]
+        if port["binding:vif_type"] != wanted:
+            raise LabError(f"port {port['id']} on {host.name}: vif_type is {port['binding:vif_type']}, not {wanted}")
 
     def alive(self):
         return self.space is not None and self.space.alive()
@@ -51,15 +55,29 @@ class VM:
         self.space = Space.make(self.lab.name, f"vm:{self.name}")
         self.data["space"] = self.space.save()
         self.lab.state.save()
-        host = self.lab.host(self.data["host"]).need()
-        underlay.plug(host, self.space, self.data["device"], self.data["mac"], self.data["mtu"])
+        host = self.lab.host(self.data["host"])
+        underlay.plug(host.need(), self.space, self.data["device"], self.data["mac"], self.data["mtu"])
+        self.plug(host)
         words = [f"addr add {a} dev eth0" for a in self.data["addresses"]] + ["link set eth0 up"]
         words += [f"route add {r}" for r in self.data["routes"]]
         self.space.run("ip", "-batch", "-", input="\n".join(words) + "\n")
 
+    def plug(self, host):
+        underlay.set_offloads(self.space, "eth0", host.offloads)
+        host.plug(self.data["device"], self.data["port"], self.data["mac"], self.data["device_id"])
+
+    def replug(self, new):
+        """Moves its cable from the host where it is to another; the VM goes on running."""
+        old = self.lab.host(self.data["host"])
+        old.unplug(self.data["device"])
+        underlay.replug(old.need(), new.need(), self.data["device"])
+        self.data["host"] = new.name
+        self.plug(new)
+
     def power_off(self):
         host = self.lab.host(self.data["host"])
         if host.alive():
+            host.unplug(self.data["device"])
             underlay.unplug(host.space, self.data["device"])
         if self.space:
             self.space.end()

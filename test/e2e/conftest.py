@@ -14,6 +14,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE))
 
 from lab import Lab, ns  # noqa: E402
+from lab.cloud import DRIVERS  # noqa: E402
 from lab.host import tail  # noqa: E402
 from fabric import Fabric  # noqa: E402
 
@@ -34,6 +35,12 @@ BROKEN = re.compile(r"^.*(?:Sanitizer|runtime error|[Aa]ssert|core dumped).*$", 
 def pytest_addoption(parser):
     parser.addoption("--seed", type=int, action="append", help="only this random cloud; may be repeated")
     parser.addoption("--full", action="store_true", help="many random clouds")
+    parser.addoption("--driver", default="ebpf", choices=list(DRIVERS), help="what the labs' hosts have as their datapath")
+
+
+@pytest.fixture(scope="session")
+def driver(request):
+    return request.config.getoption("--driver")
 
 
 def broken_logs(lab):
@@ -54,19 +61,19 @@ def nothing_left():
 
 
 @pytest.fixture(scope="module")
-def bare():
+def bare(driver):
     """Hosts and wires without server and agents."""
     lab = Lab(lab_name("b"), BUILD)
-    lab.up(2, services=False)
+    lab.up(2, driver, services=False)
     yield lab
     lab.down()
 
 
 @pytest.fixture(scope="module")
-def fabric():
+def fabric(driver):
     """Two computes, networks blue and green behind one distributed router, VMs of both on both."""
     lab = Lab(lab_name("f"), BUILD)
-    lab.up(2)
+    lab.up(2, driver)
     try:
         yield Fabric(lab)
         assert not broken_logs(lab)
@@ -75,10 +82,10 @@ def fabric():
 
 
 @pytest.fixture(scope="module")
-def three():
+def three(driver):
     """Three computes, and nothing on them."""
     lab = Lab(lab_name("r"), BUILD)
-    lab.up(3)
+    lab.up(3, driver)
     try:
         yield lab
         assert not broken_logs(lab)

@@ -14,9 +14,9 @@ import threading
 import time
 
 from cloud import runs
+from lab import underlay
 from lab.base import until
 from lab.ns import Space
-from lab.underlay import UPLINK, batch, replug, unplug
 
 SO_ATTACH_FILTER, SO_RCVBUFFORCE, SOL_PACKET, PACKET_STATISTICS, PACKET_IGNORE_OUTGOING = 26, 33, 263, 6, 23
 STREAM_PORT = 7000
@@ -52,6 +52,7 @@ class Guests:
         self.lab = lab
         self.space = Space.make(lab.name, "vm:guests")
         self.places = {} # port: the host that its cable is plugged into
+        self.macs = {}
         self.sockets = {} # port: what its guest hears and says
         self.uplinks = {}
         for host in lab.hosts():
@@ -59,7 +60,7 @@ class Guests:
                 self.watch(host.name)
 
     def watch(self, host):
-        s = attach(self.lab.host(host).need().packet_socket(UPLINK), TUNNELLED)
+        s = attach(self.lab.host(host).need().packet_socket(underlay.UPLINK), TUNNELLED)
         s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
         self.uplinks[host] = s
 
@@ -92,26 +93,29 @@ class Guests:
         elif old is None:
             self.plug(port, host, mac, mtu)
         else:
-            replug(self.lab.host(old).need(), self.lab.host(host).need(), "tap" + port[:11])
+            self.lab.host(old).unplug("tap" + port[:11])
+            underlay.replug(self.lab.host(old).need(), self.lab.host(host).need(), "tap" + port[:11])
             self.settle(port, host)
 
     def unplug(self, port):
         self.sockets.pop(port).close()
-        unplug(self.space, "g" + port[:11])
-        del self.places[port]
+        host = self.lab.host(self.places.pop(port))
+        if host.alive():
+            host.unplug("tap" + port[:11])
+        underlay.unplug(self.space, "g" + port[:11])
 
     def plug(self, port, host, mac, mtu):
-        space, tap, end = self.lab.host(host).need(), "tap" + port[:11], "g" + port[:11]
-        batch(f"link add dev {tap} netns {space.holder.pid} mtu {mtu} type veth"
-              f" peer name {end} netns {self.space.holder.pid} address {mac} mtu {mtu}\n")
-        space.run("ip", "link", "set", tap, "up")
+        end = "g" + port[:11]
+        underlay.plug(self.lab.host(host).need(), self.space, "tap" + port[:11], mac, mtu, end)
         self.space.run("ip", "link", "set", end, "up")
+        self.macs[port] = mac
         self.sockets[port] = self.listen(port, OTHERS)
         self.settle(port, host)
 
     def settle(self, port, host):
-        space = self.lab.host(host).need()
-        until("the cable carries", lambda: carries(space, "tap" + port[:11]) and carries(self.space, "g" + port[:11]), 10)
+        tap, end, at = "tap" + port[:11], "g" + port[:11], self.lab.host(host)
+        at.plug(tap, port, self.macs[port], "guest")
+        until("the cable carries", lambda: carries(at.space, tap) and carries(self.space, end), 10)
         self.places[port] = host
 
     def follow(self, ports, mtus):

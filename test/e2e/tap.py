@@ -44,12 +44,14 @@ def open_tap(space: Space, device, offloads):
 
 
 class TapVM:
-    def __init__(self, space, port, mtu, offloads=0):
+    def __init__(self, host, port, mtu, offloads=0):
         self.mac, self.ip = port["mac_address"], port["fixed_ips"][0]["ip_address"]
         self.device = "tap" + port["id"][:11]
         self.raw_mac = bytes.fromhex(self.mac.replace(":", ""))
-        self.fd = open_tap(space, self.device, offloads)
-        space.run("ip", "link", "set", self.device, "mtu", str(mtu), "up")
+        self.host = host
+        self.fd = open_tap(host.need(), self.device, offloads)
+        host.space.run("ip", "link", "set", self.device, "mtu", str(mtu), "up")
+        host.plug(self.device, port["id"], self.mac, port["device_id"])
         self.bad = [] # frames that a guest would have thrown away
         self.udp = queue.Queue() # UDP frames, in order
         self.other = queue.Queue()
@@ -94,6 +96,7 @@ class TapVM:
         os.write(self.fd, header + bytes(frame))
 
     def close(self):
+        self.host.unplug(self.device)
         os.write(self.waker, b".")
         self.thread.join()
         for fd in (self.fd, self.wake, self.waker):

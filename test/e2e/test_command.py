@@ -34,9 +34,9 @@ def status():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def up():
+def up(driver):
     try:
-        lab("up", "--hosts", "1")
+        lab("up", "--hosts", "1", "--driver", driver)
         yield
     finally:
         Lab(NAME, BUILD).down()

@@ -96,7 +96,7 @@ def guest(watched):
     port = api.create("ports", network_id=watched.networks["green"]["id"], device_owner="compute:nova",
                       device_id="guest", **{"binding:host_id": "compute1"})
     try:
-        with TapVM(watched.lab.host("compute1").need(), port, watched.networks["green"]["mtu"], TUN_F_CSUM | TUN_F_TSO4) as vm:
+        with TapVM(watched.lab.host("compute1"), port, watched.networks["green"]["mtu"], TUN_F_CSUM | TUN_F_TSO4) as vm:
             until("the tap's port is ACTIVE", lambda: api.show("ports", port["id"])["status"] == "ACTIVE", 10)
             watched.places[vm.ip] = {"compute1"}
             yield vm

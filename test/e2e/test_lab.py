@@ -82,10 +82,10 @@ def test_capture_verb_writes_a_pcap_until_interrupted(bare):
     assert head[:4] == b"\xd4\xc3\xb2\xa1" and len(head) == 40
 
 
-def test_two_labs_at_once(bare):
+def test_two_labs_at_once(bare, driver):
     other = Lab(lab_name("c"), BUILD)
     try:
-        other.up(1, services=False)
+        other.up(1, driver, services=False)
         assert other.status()["api"] != bare.status()["api"]
         assert ping(other.host("network").space, "172.20.0.11")[1] == 3
     finally:
@@ -94,10 +94,10 @@ def test_two_labs_at_once(bare):
     assert ping(bare.host("network").space, "172.20.0.11")[1] == 3
 
 
-def test_down_after_an_up_that_was_killed():
+def test_down_after_an_up_that_was_killed(driver):
     name = lab_name("d")
     lab = Lab(name, BUILD)
-    script = f"from lab import Lab; Lab('{name}').up(5, services=False)"
+    script = f"from lab import Lab; Lab('{name}').up(5, '{driver}', services=False)"
     with subprocess.Popen(["/usr/bin/python3", "-c", script], cwd=lab.source) as p:
         until("two holders", lambda: len(ns.holders(name)) >= 2, 20)
         p.kill()
@@ -107,13 +107,13 @@ def test_down_after_an_up_that_was_killed():
     assert not lab.down()
 
 
-def test_an_up_that_fails_leaves_nothing(tmp_path):
+def test_an_up_that_fails_leaves_nothing(tmp_path, driver):
     name = lab_name("e")
     for program in ("neutrino-server", "neutrino-agent"):
         (tmp_path / program).write_text("#!/bin/sh\necho no such luck >&2\nexit 1\n")
         (tmp_path / program).chmod(0o755)
     with pytest.raises(LabError, match="no such luck"):
-        Lab(name, tmp_path).up(1)
+        Lab(name, tmp_path).up(1, driver)
     assert left_of(name) == []
 
 

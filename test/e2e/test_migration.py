@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from lab import underlay
 from lab.base import until
 from lab.traffic import Stream
 
@@ -70,9 +69,7 @@ def moving(watched):
 def replug(lab, name, to):
     """The VM goes on running on another host; its binding does not say so yet."""
     with lab.state.locked():
-        vm = lab.vm(name)
-        underlay.replug(lab.host(vm.hostname).need(), lab.host(to).need(), vm.data["device"])
-        vm.data["host"] = to
+        lab.vm(name).replug(lab.host(to))
 
 
 def arrive(fabric, name, since):

@@ -19,7 +19,7 @@ def guest(request, watched):
     port = api.create("ports", network_id=watched.networks["green"]["id"], device_owner="compute:nova",
                       device_id="guest", **{"binding:host_id": "compute2"})
     try:
-        with TapVM(watched.lab.host("compute2").need(), port, watched.networks["green"]["mtu"], request.param) as vm:
+        with TapVM(watched.lab.host("compute2"), port, watched.networks["green"]["mtu"], request.param) as vm:
             until("the tap's port is ACTIVE", lambda: api.show("ports", port["id"])["status"] == "ACTIVE", 10)
             watched.places[vm.ip] = {"compute2"}
             yield vm

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What vswitch.c (the interfaces, and who is told) and vswitch_ops.c (what is written into the database) share.
+ * The operations are made from the rows and what is wanted, and from nothing else: pure.
+ */
+
+#include "base/json.h"
+#include "driver/ovs/vswitch.h"
+
+/* Keys of external_ids. */
+#define MARK_OURS "neutrino" /* "true": made here */
+#define MARK_INSTALLED "neutrino-installed" /* "true": its flows are in */
+#define MARK_IFINDEX "neutrino-ifindex" /* of the device that was installed */
+#define MARK_REPLUG "neutrino-replug" /* "OFPORT,OFPORT_REQUEST" before: it is being plugged again */
+
+#define VSWITCH_MAX_OFPORT 65279 /* of ofport_request */
+
+/* The bridge as the database has it. Borrowed. */
+struct view {
+	const char *bridge_uuid; /* NULL: there is none */
+	const json_t *bridge, *ports, *interfaces; /* the row; the tables */
+	const char *tunnel_uuid, *tunnel_port_uuid;
+	const json_t *tunnel, *local; /* Interface rows, or NULL */
+};
+
+struct ovsdb;
+void view_read(struct view *view, const struct ovsdb *o, const char *bridge);
+typedef void (*view_fn)(const char *uuid, const json_t *interface, void *arg);
+void view_each(const struct view *view, view_fn fn, void *arg); /* each interface of the bridge */
+bool view_is_userspace(const struct view *view); /* datapath_type netdev: devices made again are dead */
+
+const char *mark_of(const json_t *row, const char *key); /* of external_ids, or NULL */
+
+/* Appends to `ops` what makes the bridge and its tunnel port as configured; says in `text` what it corrects ("" else).
+ */
+void ops_bridge(json_t *ops, const struct view *view, const struct vswitch_config *config, char *text, size_t size);
+/* The marks of an interface: installed with this ifindex (0: none), or neither. Nothing when they are so. */
+void ops_marks(json_t *ops, const char *uuid, const json_t *row, bool installed, json_int_t ifindex);
+/* Away to this number, and, once it is there, back. */
+void ops_replug_away(json_t *ops, const char *uuid, const json_t *row, uint16_t ofport);
+void ops_replug_back(json_t *ops, const char *uuid, const json_t *row);
+bool replug_is_away(const json_t *row); /* it has another number than before: the device was opened anew */
+void ops_cleanup(json_t *ops, const struct view *view);

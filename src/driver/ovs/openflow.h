@@ -32,6 +32,7 @@ struct openflow_packet_in {
 
 struct openflow_events {
 	void (*up)(void *arg);
+	/* All requests have ended. Also for an attempt that came to nothing, unless the one before said the same. */
 	void (*down)(const char *why, void *arg);
 	void (*packet_in)(const struct openflow_packet_in *p, void *arg);
 	void *arg;
@@ -41,6 +42,7 @@ struct openflow_events {
 struct openflow *openflow_open(struct loop *loop, const char *path, const struct openflow_events *events);
 struct openflow *openflow_close(struct openflow *o); /* accepts NULL, returns NULL; no callback follows */
 bool openflow_is_up(const struct openflow *o);
+void openflow_patience(struct openflow *o, unsigned ms); /* how long an answer may take; 10 s at the start */
 
 enum flow_op { FLOW_ADD, FLOW_DELETE }; /* add: replaces the same flow; delete: the same flow (strict) */
 struct flow_mod {
@@ -50,7 +52,7 @@ struct flow_mod {
 
 #define OPENFLOW_ERRORS 1024
 struct openflow_error {
-	size_t mod; /* index into the mods; SIZE_MAX: the bundle as a whole */
+	size_t mod; /* index into the mods; SIZE_MAX: the bundle as a whole, when the switch names none */
 	uint16_t type, code;
 	char text[96]; /* "OFPBAC_BAD_OUT_PORT" */
 };

@@ -251,7 +251,7 @@ void field_format_value(enum field field, uint64_t value, UT_string *out)
 	else if (i->text == TEXT_DECIMAL)
 		utstring_printf(out, "%" PRIu64, value);
 	else
-		utstring_printf(out, "0x%" PRIx64, value);
+		utstring_printf(out, "%#" PRIx64, value);
 }
 
 void field_format_part(enum field field, unsigned first, unsigned n, UT_string *out)

@@ -50,6 +50,8 @@ static void add_matches(struct flows *s, enum field field)
 
 	if (i->text == TEXT_FRAG)
 		value = 1;
+	if (i->text == TEXT_PORT)
+		value = 0xfeff;
 	flow_match(add(s, 1), field, value);
 	flow_match(add(s, 1), field, i->text == TEXT_PORT ? OFPP_LOCAL : 0);
 	for (size_t n = 0; n < N_ELEMENTS(masks) && i->may & MAY_MASK; n++) {
@@ -320,6 +322,252 @@ static void test_oxm_find(void **state)
 		flow_oxm_find(oxm, n, FIELD_XREG3, &value);
 }
 
+/* ---- a switch: what it gives back is what it was sent ---- */
+
+#define OFP_VERSION 5 /* 1.4 */
+#define OFPT_HELLO 0
+#define OFPT_ERROR 1
+#define OFPT_FLOW_MOD 14
+#define OFPT_MULTIPART_REQUEST 18
+#define OFPT_MULTIPART_REPLY 19
+#define OFPT_BARRIER_REQUEST 20
+#define OFPT_BARRIER_REPLY 21
+#define OFPMP_FLOW 1
+#define OFPMPF_MORE 1
+
+#define MESSAGE_MAX 65536
+
+struct client {
+	int fd;
+	uint8_t in[MESSAGE_MAX];
+	size_t len; /* of the message in `in` */
+};
+
+static void say(struct client *c, uint8_t type, uint32_t xid, const uint8_t *body, size_t n)
+{
+	uint8_t header[8] = { OFP_VERSION, type };
+
+	assert_true(sizeof(header) + n <= UINT16_MAX);
+	put_u16(header + 2, (uint16_t)(sizeof(header) + n));
+	put_u32(header + 4, xid);
+	assert_int_equal(write(c->fd, header, sizeof(header)), sizeof(header));
+	if (n > 0)
+		assert_int_equal(write(c->fd, body, n), n);
+}
+
+static uint8_t hear(struct client *c)
+{
+	assert_int_equal(recv(c->fd, c->in, 8, MSG_WAITALL), 8);
+	c->len = get_u16(c->in + 2);
+	if (c->len > 8)
+		assert_int_equal(recv(c->fd, c->in + 8, c->len - 8, MSG_WAITALL), c->len - 8);
+	return c->in[1];
+}
+
+static void dial(struct client *c, const char *path)
+{
+	struct timeval patience = { .tv_sec = 20 };
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(c->fd >= 0 && strlen(path) < sizeof(at.sun_path));
+	strcpy(at.sun_path, path);
+	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	assert_int_equal(connect(c->fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	say(c, OFPT_HELLO, 0, NULL, 0);
+	assert_int_equal(hear(c), OFPT_HELLO);
+}
+
+static size_t padded(size_t n)
+{
+	return (n + 7) / 8 * 8;
+}
+
+static void send_flow(struct client *c, const struct flow *f, uint32_t xid)
+{
+	static uint8_t body[MESSAGE_MAX];
+	size_t n = 40 + padded(4u + f->match_len);
+
+	memset(body, 0, n);
+	field_put(body, 8, f->cookie);
+	body[16] = f->table;
+	put_u16(body + 22, f->priority);
+	put_u32(body + 24, UINT32_MAX); /* no buffer */
+	put_u16(body + 40, 1); /* OXM */
+	put_u16(body + 42, (uint16_t)(4 + f->match_len));
+	memcpy(body + 44, f->match, f->match_len);
+	if (f->instructions_len)
+		memcpy(body + n, f->instructions, f->instructions_len);
+	say(c, OFPT_FLOW_MOD, xid, body, n + f->instructions_len);
+}
+
+/* Sends all; a refusal is a failure that names the flow. */
+static void send_flows(struct client *c, const struct flows *s)
+{
+	uint8_t type;
+
+	for (uint32_t i = 0; i < s->n; i++)
+		send_flow(c, &s->f[i], i);
+	say(c, OFPT_BARRIER_REQUEST, UINT32_MAX, NULL, 0);
+	while ((type = hear(c)) != OFPT_BARRIER_REPLY) {
+		_cleanup_(utstring_freep) UT_string *out = NULL;
+
+		if (type != OFPT_ERROR)
+			continue;
+		utstring_new(out);
+		flow_format(&s->f[get_u32(c->in + 4)], out);
+		fail_msg("refused (%d/%d): %s", get_u16(c->in + 8), get_u16(c->in + 10), utstring_body(out));
+	}
+}
+
+struct wire_flow { /* an entry of a dump */
+	struct flow f;
+	const uint8_t *match, *instructions;
+	size_t match_len, instructions_len;
+};
+
+static size_t read_entry(const uint8_t *at, struct wire_flow *ret)
+{
+	size_t n = get_u16(at), match = 48 + padded(get_u16(at + 50));
+
+	flow_init(&ret->f, at[2], get_u16(at + 12), field_get(at + 24, 8));
+	ret->match = at + 52;
+	ret->match_len = get_u16(at + 50) - 4u;
+	ret->instructions = at + match;
+	ret->instructions_len = n - match;
+	return n;
+}
+
+/* Calls fn for each flow of the switch. */
+static void dump(struct client *c, void (*fn)(struct wire_flow *w, void *arg), void *arg)
+{
+	uint8_t body[48] = { 0, OFPMP_FLOW };
+
+	body[8] = 0xff; /* all tables */
+	put_u32(body + 12, UINT32_MAX); /* any port */
+	put_u32(body + 16, UINT32_MAX); /* any group */
+	body[41] = 1; /* OXM, nothing */
+	body[43] = 4;
+	say(c, OFPT_MULTIPART_REQUEST, 1, body, sizeof(body));
+	do {
+		assert_int_equal(hear(c), OFPT_MULTIPART_REPLY);
+		for (size_t at = 16; at < c->len;) {
+			struct wire_flow w;
+
+			at += read_entry(c->in + at, &w);
+			fn(&w, arg);
+		}
+	} while (get_u16(c->in + 10) & OFPMPF_MORE);
+}
+
+static void check_sent(struct wire_flow *w, void *arg)
+{
+	_cleanup_(utstring_freep) UT_string *out = NULL;
+	struct flows *sent = arg;
+	struct err err = { 0 };
+	int r = flow_decode_match(&w->f, w->match, w->match_len, &err);
+	size_t i;
+
+	utstring_new(out);
+	if (r == 0)
+		r = flow_decode_instructions(&w->f, w->instructions, w->instructions_len, &err);
+	if (r < 0)
+		fail_msg("cookie %#llx: %s", (unsigned long long)w->f.cookie, err.text);
+	for (i = 0; i < sent->n && !flow_equal(&sent->f[i], &w->f); i++)
+		;
+	flow_format(&w->f, out);
+	if (i == sent->n)
+		fail_msg("nobody sent: %s", utstring_body(out));
+	flow_fini(&w->f);
+	flow_fini(&sent->f[i]);
+	flow_move(&sent->f[i], &sent->f[--sent->n]);
+}
+
+static void start_or_skip(struct sandbox *s)
+{
+	struct err err;
+	int r = sandbox_start(s, &err);
+
+	if (r == -ENOENT) {
+		print_message("skipped: %s\n", err.text);
+		skip();
+	}
+	if (r < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(sandbox_run(s, NULL,
+				     "ovs-ofctl -O OpenFlow14 add-meter " SANDBOX_BRIDGE
+				     " meter=%d,pktps,band=type=drop,rate=100",
+				     METER),
+			 0);
+}
+
+static void test_switch_gives_back(void **state)
+{
+	_cleanup_(free_flows) struct flows *s = all_flows();
+	struct sandbox sandbox;
+	struct client *c;
+
+	(void)state;
+	start_or_skip(&sandbox);
+	c = xcalloc(1, sizeof(*c));
+	dial(c, sandbox.mgmt);
+	send_flows(c, s);
+	dump(c, check_sent, s);
+	assert_int_equal(s->n, 0);
+	close(c->fd);
+	free(c);
+	sandbox_stop(&sandbox);
+}
+
+/* Flows of one table and priority have no order in a dump: lines are compared as a set. */
+static int compare_lines(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static size_t split(char *text, char **ret, size_t max)
+{
+	size_t n = 0;
+
+	for (char *rest = NULL, *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		assert_true(n < max);
+		ret[n++] = line + (*line == ' ');
+	}
+	qsort(ret, n, sizeof(*ret), compare_lines);
+	return n;
+}
+
+static void test_switch_writes(void **state)
+{
+	_cleanup_(free_flows) struct flows *s = all_flows();
+	_cleanup_(utstring_freep) UT_string *ours = NULL, *theirs = NULL;
+	static char *our_lines[MAX_FLOWS], *their_lines[MAX_FLOWS];
+	struct sandbox sandbox;
+	struct client *c;
+
+	(void)state;
+	start_or_skip(&sandbox);
+	utstring_new(ours);
+	utstring_new(theirs);
+	c = xcalloc(1, sizeof(*c));
+	dial(c, sandbox.mgmt);
+	send_flows(c, s);
+	for (size_t i = 0; i < s->n; i++) {
+		flow_format(&s->f[i], ours);
+		utstring_printf(ours, "\n");
+	}
+	assert_int_equal(sandbox_run(&sandbox, theirs, "ovs-ofctl -O OpenFlow14 --no-stats --no-names dump-flows %s",
+				     SANDBOX_BRIDGE),
+			 0);
+	assert_int_equal(split(utstring_body(ours), our_lines, MAX_FLOWS), s->n);
+	assert_int_equal(split(utstring_body(theirs), their_lines, MAX_FLOWS), s->n);
+	for (size_t i = 0; i < s->n; i++)
+		assert_string_equal(our_lines[i], their_lines[i]);
+	close(c->fd);
+	free(c);
+	sandbox_stop(&sandbox);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +577,8 @@ int main(void)
 		cmocka_unit_test(test_copy_and_move),
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_oxm_find),
+		cmocka_unit_test(test_switch_gives_back),
+		cmocka_unit_test(test_switch_writes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

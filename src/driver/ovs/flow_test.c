@@ -24,6 +24,7 @@
 #define MAX_FLOWS 1024
 #define METER 7
 #define MANY_OUTPUTS 2000
+#define MUTATIONS 100000
 
 /* ---- flows that have each field and each action once, and some together ---- */
 
@@ -48,8 +49,11 @@ static void add_matches(struct flows *s, enum field field)
 	uint64_t all = bits_mask(i->bits), value = 0x0123456789abcdefull & all;
 	uint64_t masks[] = { all << (i->bits / 2) & all, all & 0x5555555555555555ull, 1 };
 
-	if (i->text == TEXT_FRAG)
+	if (i->text == TEXT_FRAG) {
 		value = 1;
+		flow_match(add(s, 1), field, 3);
+		flow_match_masked(add(s, 2), field, 2, 2);
+	}
 	if (i->text == TEXT_PORT)
 		value = 0xfeff;
 	flow_match(add(s, 1), field, value);
@@ -210,6 +214,72 @@ static void test_there_and_back(void **state)
 		assert_int_equal(flow_hash(&f), flow_hash(&s->f[i]));
 		flow_fini(&f);
 	}
+}
+
+/* What is understood is the same when it is read again, and nothing of the instructions was passed over. */
+static void check_understood(const struct flow *f, const uint8_t *instructions, size_t n, UT_string *out)
+{
+	struct flow again;
+	struct err err;
+
+	assert_int_equal(decode(&again, f, &err), 0);
+	assert_true(flow_equal(&again, f));
+	assert_int_equal(f->instructions_len, n);
+	if (n > 0)
+		assert_memory_equal(f->instructions, instructions, n);
+	utstring_clear(out);
+	flow_format(f, out);
+	flow_fini(&again);
+}
+
+/* Returns a copy of its own size, so that reading behind its end is seen. */
+static uint8_t *mutate(const uint8_t *bytes, size_t *n, unsigned *seed)
+{
+	static const uint8_t values[] = { 0, 1, 4, 8, 0x7f, 0x80, 0xff };
+	size_t cut = rand_r(seed) % 4 ? *n : (size_t)rand_r(seed) % (*n + 1);
+	uint8_t *copy = xmalloc(cut + 1);
+
+	if (cut > 0)
+		memcpy(copy, bytes, cut);
+	for (int i = rand_r(seed) % 4; i > 0 && cut > 0; i--) {
+		uint8_t *at = copy + (size_t)rand_r(seed) % cut;
+
+		*at = rand_r(seed) % 2 ? values[(size_t)rand_r(seed) % N_ELEMENTS(values)]
+				       : (uint8_t)(*at ^ 1 << rand_r(seed) % 8);
+	}
+	*n = cut;
+	return xrealloc(copy, cut + !cut);
+}
+
+static void test_mutated(void **state)
+{
+	_cleanup_(free_flows) struct flows *s = all_flows();
+	_cleanup_(utstring_freep) UT_string *out = NULL;
+	unsigned seed = 20261, understood = 0, refused = 0;
+
+	(void)state;
+	utstring_new(out);
+	for (unsigned round = 0; round < MUTATIONS; round++) {
+		const struct flow *from = &s->f[(size_t)rand_r(&seed) % s->n];
+		const struct flow *other = &s->f[(size_t)rand_r(&seed) % s->n];
+		size_t n_match = from->match_len, n = other->instructions_len;
+		_cleanup_(freep) uint8_t *match = mutate(from->match, &n_match, &seed);
+		_cleanup_(freep) uint8_t *instructions = mutate(other->instructions, &n, &seed);
+		struct err err = { 0 };
+		struct flow f;
+
+		flow_init(&f, 1, 1, 0);
+		if (flow_decode_match(&f, match, n_match, &err) == 0 &&
+		    flow_decode_instructions(&f, instructions, n, &err) == 0) {
+			check_understood(&f, instructions, n, out);
+			understood++;
+		} else {
+			assert_string_not_equal(err.text, "");
+			refused++;
+		}
+		flow_fini(&f);
+	}
+	assert_true(understood > MUTATIONS / 10 && refused > MUTATIONS / 10);
 }
 
 static void test_text(void **state)
@@ -571,13 +641,10 @@ static void test_switch_writes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_there_and_back),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_order_does_not_matter),
-		cmocka_unit_test(test_copy_and_move),
-		cmocka_unit_test(test_room),
-		cmocka_unit_test(test_oxm_find),
-		cmocka_unit_test(test_switch_gives_back),
+		cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_mutated),
+		cmocka_unit_test(test_text),           cmocka_unit_test(test_order_does_not_matter),
+		cmocka_unit_test(test_copy_and_move),  cmocka_unit_test(test_room),
+		cmocka_unit_test(test_oxm_find),       cmocka_unit_test(test_switch_gives_back),
 		cmocka_unit_test(test_switch_writes),
 	};
 

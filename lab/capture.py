@@ -205,13 +205,16 @@ class Capture:
         frames = [Frame.parse(raw, time) for raw, time in found.values()]
         return [f for f in frames if f.inner is not None]
 
+    def alive(self):
+        return self.process.poll() is None
+
     def clear(self):
         self.sync()
         with self.changed:
             self.seen.clear()
 
     def close(self):
-        if self.process.poll() is None:
+        if self.alive():
             self.process.send_signal(signal.SIGINT)
             try:
                 self.process.wait(5)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Labs for the end-to-end tests. Each module has one of its own; what it starts, it ends."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -75,7 +76,8 @@ def fabric(driver):
     lab = Lab(lab_name("f"), BUILD)
     lab.up(2, driver)
     try:
-        yield Fabric(lab)
+        with contextlib.closing(Fabric(lab)) as f:
+            yield f
         assert not broken_logs(lab)
     finally:
         lab.down()

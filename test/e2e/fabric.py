@@ -5,6 +5,7 @@ The expectations come from the API's answers and from where the test put the VMs
 only, each host's DVR MAC, which the API does not tell: it must be of its own range, and each host's another."""
 
 import contextlib
+import functools
 import ipaddress
 
 from lab.traffic import ping
@@ -18,7 +19,8 @@ class Fabric:
     def __init__(self, lab):
         self.lab = lab
         self.api = lab.api()
-        self.captures = {}
+        self.opened = {} # captures, kept from test to test: tcpdump takes its time to start and to end
+        self.captures = {} # of them those that this test has
         self.plain = False # underlay without offloads: frames as on a real wire, checksums complete
         self.networks, self.subnets, self.gateways = {}, {}, {}
         self.router = self.api.create("routers", name="router", distributed=True)
@@ -63,14 +65,24 @@ class Fabric:
         """Captures every uplink of every host that is up."""
         self.places = {}
         self.remember_places()
-        with contextlib.ExitStack() as stack:
-            for host in self.lab.hosts():
-                if host.alive():
-                    self.captures[host.name] = stack.enter_context(self.lab.capture(host.name, snaplen=2048))
-            try:
-                yield self
-            finally:
-                self.captures = {}
+        for host in self.lab.hosts():
+            if host.alive():
+                self.captures[host.name] = self.capture(host.name)
+        try:
+            yield self
+        finally:
+            self.captures = {}
+
+    def capture(self, host):
+        if host in self.opened and self.opened[host].alive():
+            self.opened[host].clear()
+        else:
+            self.opened[host] = self.lab.capture(host, snaplen=2048)
+        return self.opened[host]
+
+    def close(self):
+        for capture in self.opened.values():
+            capture.close()
 
     def remember_places(self):
         """Where VMs are; a test that moves one calls it before and after."""
@@ -120,7 +132,9 @@ class Fabric:
             assert inner.src not in dvr.values(), f"not routed, so the source is the VM: {f}"
             assert inner.ttl in (64, 255) or inner.ttl < 32, f"as it was sent: {f}"
 
+    @functools.cache
     def dvr_mac(self, host):
+        """For as long as there is a host of this name."""
         return self.lab.dvr_mac(host)
 
     def counters(self, host):

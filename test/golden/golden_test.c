@@ -23,14 +23,14 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "compile/compile.h"
+#include "golden/report.h"
 
 #define INCLUDE_DEPTH 4
 
 struct golden {
 	struct model *model;
 	struct compile *compile;
-	bool update;
-	unsigned tests, failed;
+	struct golden_report report;
 };
 
 /* ------------------------------------------------------------------ objects in */
@@ -136,79 +136,13 @@ static int read_file(struct golden *g, const char *path, int depth, struct err *
 
 /* ------------------------------------------------------------------ text out */
 
-static char *slurp(const char *path)
-{
-	_cleanup_(utstring_freep) UT_string *text = NULL;
-	FILE *f = fopen(path, "re");
-	char buf[4096];
-	size_t n;
-
-	if (!f)
-		return NULL;
-	utstring_new(text);
-	while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
-		utstring_bincpy(text, buf, n);
-	fclose(f);
-	return xstrdup(utstring_body(text));
-}
-
-static int write_text(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "we");
-	int r = f && fputs(text, f) >= 0 ? 0 : -EIO;
-
-	if (f && fclose(f) != 0)
-		r = -EIO;
-	return r;
-}
-
-/* Lines of one text that the other does not have: enough to see what changed. */
-static void print_missing(const char *text, const char *other, const char *sign)
-{
-	while (*text) {
-		size_t len = strcspn(text, "\n");
-		_cleanup_(freep) char *line = xasprintf("%.*s\n", (int)len, text);
-		const char *found = strstr(other, line);
-
-		if (!found || (found != other && found[-1] != '\n'))
-			printf("# %s %s", sign, line);
-		text += len + (text[len] == '\n');
-	}
-}
-
-static void check(struct golden *g, bool ok, const char *name)
-{
-	g->tests++;
-	g->failed += !ok;
-	printf("%s %u - %s\n", ok ? "ok" : "not ok", g->tests, name);
-}
-
-static void check_text(struct golden *g, const char *path, const char *text)
-{
-	_cleanup_(freep) char *want = NULL;
-	bool ok;
-
-	if (g->update && write_text(path, text) < 0)
-		printf("# cannot write %s\n", path);
-	want = slurp(path);
-	ok = want && strcmp(want, text) == 0;
-	if (!want) {
-		printf("# %s is not there\n", path);
-	} else if (!ok) {
-		print_missing(want, text, "missing:");
-		print_missing(text, want, "extra:  ");
-		printf("# (or another order)\n");
-	}
-	check(g, ok, path);
-}
-
 /* The plan that was made step by step is the one that is made at once. */
 static void check_whole(struct golden *g, const char *path)
 {
 	_cleanup_(plan_freep) struct plan *whole = compile_all(g->model);
 	_cleanup_(freep) char *name = xasprintf("%s: equals the whole compiled at once", path);
 
-	check(g, plan_equal(whole, compile_plan(g->compile)), name);
+	report_check(&g->report, plan_equal(whole, compile_plan(g->compile)), name);
 }
 
 /* The text's file beside the objects' one. */
@@ -230,9 +164,9 @@ static int run_step(struct golden *g, const char *path, struct err *err)
 	compile_run(g->compile, g->model, &changes);
 	utstring_new(text);
 	plan_changes_format(&changes, text);
-	check_text(g, expected, utstring_body(text));
+	report_text(&g->report, expected, utstring_body(text));
 	plan_apply(before, &changes);
-	check(g, plan_equal(before, compile_plan(g->compile)), "the changes lead to the plan");
+	report_check(&g->report, plan_equal(before, compile_plan(g->compile)), "the changes lead to the plan");
 	check_whole(g, path);
 	plan_changes_fini(&changes);
 	return 0;
@@ -249,7 +183,7 @@ static int run_model(struct golden *g, const char *dir, struct err *err)
 	compile_run(g->compile, g->model, NULL);
 	utstring_new(text);
 	plan_format(compile_plan(g->compile), text);
-	check_text(g, plan, utstring_body(text));
+	report_text(&g->report, plan, utstring_body(text));
 	check_whole(g, model);
 	return 0;
 }
@@ -275,7 +209,7 @@ static int run_case(struct golden *g, const char *dir, struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct golden g = { .update = argc > 2 && strcmp(argv[1], "--update") == 0 };
+	struct golden g = { .report.update = argc > 2 && strcmp(argv[1], "--update") == 0 };
 	_cleanup_(freep) char *pattern = NULL;
 	struct err err = { 0 };
 	glob_t cases;
@@ -295,6 +229,5 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", err.text);
 		return 2;
 	}
-	printf("1..%u\n", g.tests);
-	return g.failed ? 1 : 0;
+	return report_end(&g.report);
 }

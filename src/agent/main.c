@@ -23,7 +23,7 @@
 #define WAIT_ADDR_US 2000000
 
 /* The one place that knows which datapaths there are. */
-static const struct driver_ops *const drivers[] = { &driver_ebpf, &driver_fake };
+static const struct driver_ops *const drivers[] = { &driver_ebpf, &driver_fake, &driver_ovs };
 
 static const char usage[] =
 	"usage: neutrino-agent [OPTIONS]              run the agent of this host\n"

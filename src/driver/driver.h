@@ -66,6 +66,7 @@ enum driver_audit_kind { DRIVER_AUDIT_MISSING, DRIVER_AUDIT_EXTRA, DRIVER_AUDIT_
 typedef void (*driver_audit)(enum driver_audit_kind kind, const char *what, void *arg);
 
 typedef void (*driver_warning)(const char *text, void *arg);
+typedef void (*driver_line)(const char *line, void *arg);
 
 struct driver_config {
 	const char *state_dir; /* where the driver may keep files; "/run/neutrino" */
@@ -99,7 +100,11 @@ struct driver_ops {
 	void (*warnings)(struct driver *d, driver_warning fn, void *arg);
 	/* Totals since the datapath was made; fills at most `max`, returns how many there are. */
 	size_t (*counters)(struct driver *d, struct driver_counter *ret, size_t max);
+	/* What the datapath is given for a record of the plan, in its own words, a line each. NULL for the record: what
+	 * is made from none, or from several, under lines that begin with '#'. NULL: it has no words for it. */
+	void (*show)(struct driver *d, const struct plan_record *r, driver_line fn, void *arg);
 };
 
 extern const struct driver_ops driver_fake;
 extern const struct driver_ops driver_ebpf;
+extern const struct driver_ops driver_ovs;

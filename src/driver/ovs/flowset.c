@@ -36,6 +36,7 @@ struct cell {
 	bool in_batch;
 	bool given_up;
 	bool foreign; /* another's flow is there */
+	bool conflict; /* and one of ours is wanted */
 	uint16_t match_len;
 	/* its key, as in struct place */
 	uint16_t priority;
@@ -74,7 +75,7 @@ struct flowset {
 	struct origin *stale;
 	struct cell *cells;
 	struct cell *due;
-	size_t n_due;
+	size_t n_due, n_conflicts;
 	struct sent *sent;
 	struct flow_mod *mods;
 	size_t n_sent;
@@ -170,6 +171,9 @@ static void cell_settle(struct flowset *s, struct cell *c)
 		s->n_due--;
 	}
 	c->due = due;
+	s->n_conflicts -= c->conflict;
+	c->conflict = c->foreign && c->claims;
+	s->n_conflicts += c->conflict;
 	if (c->claims || c->there || c->foreign || c->in_batch)
 		return;
 	HASH_DEL(s->cells, c);
@@ -684,10 +688,15 @@ bool flowset_is_in(const struct flowset *s, const struct plan_record *key)
 	return true;
 }
 
+size_t flowset_n_conflicts(const struct flowset *s)
+{
+	return s->n_conflicts;
+}
+
 void flowset_conflicts(const struct flowset *s, flowset_conflict fn, void *arg)
 {
 	for (const struct cell *c = s->cells; c; c = c->hh.next)
-		if (c->foreign && c->claims) {
+		if (c->conflict) {
 			struct flowset_origin o = origin_out(c->claims->origin);
 			struct flow f = cell_flow(c, wanted(c));
 

@@ -67,6 +67,7 @@ void flowset_set_aside(struct flowset *s, const struct flowset_origin *o);
 
 /* All flows of the record are in the switch. */
 bool flowset_is_in(const struct flowset *s, const struct plan_record *key);
+size_t flowset_n_conflicts(const struct flowset *s);
 /* Flows that are not in the switch because another's are in their place. */
 typedef void (*flowset_conflict)(const struct flowset_origin *o, const struct flow *wanted, void *arg);
 void flowset_conflicts(const struct flowset *s, flowset_conflict fn, void *arg);

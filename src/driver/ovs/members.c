@@ -56,6 +56,13 @@ bool members_del(struct members *m, uint32_t number)
 	return true;
 }
 
+bool members_has(const struct members *m, uint32_t number)
+{
+	size_t at = place(m, number);
+
+	return at < m->n && m->numbers[at] == number;
+}
+
 void members_fini(struct members *m)
 {
 	free(m->numbers);

@@ -15,4 +15,5 @@ struct members {
 
 bool members_add(struct members *m, uint32_t number); /* true: it is new */
 bool members_del(struct members *m, uint32_t number); /* true: it is gone. It must be there. */
+bool members_has(const struct members *m, uint32_t number);
 void members_fini(struct members *m);

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "driver/ovs/ovs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "driver/ovs/tables.h"
+#include "io/loop.h"
+
+/* ------------------------------------------------------------------ the switch's connection */
+
+static void on_up(void *arg)
+{
+	struct driver *d = arg;
+
+	d->why[0] = '\0';
+	ovs_kick(d);
+}
+
+static void on_down(const char *why, void *arg)
+{
+	struct driver *d = arg;
+
+	log_warn("Open vSwitch: %s", why);
+	ovs_forget_switch(d, why);
+	ovs_kick(d);
+}
+
+static void on_ready(const char *mgmt, uint32_t tunnel_ofport, void *arg)
+{
+	static const struct openflow_events events = { .up = on_up, .down = on_down, .packet_in = ovs_packet_in };
+	struct openflow_events mine = events;
+	struct driver *d = arg;
+
+	mine.arg = d;
+	d->trouble[0] = '\0';
+	if (d->world.tunnel_ofport != tunnel_ofport) {
+		d->world.tunnel_ofport = tunnel_ofport;
+		flowset_renew(d->flows);
+	}
+	if (!d->mgmt) {
+		d->mgmt = xstrdup(mgmt);
+		snprintf(d->why, sizeof(d->why), "%s: not connected yet", mgmt);
+		d->openflow = openflow_open(d->loop, mgmt, &mine);
+	}
+	ovs_kick(d);
+}
+
+static void on_warning(const char *text, void *arg)
+{
+	struct driver *d = arg;
+
+	log_warn("%s", text);
+	snprintf(d->trouble, sizeof(d->trouble), "%s", text);
+}
+
+static void on_later(void *arg)
+{
+	ovs_try_again(arg);
+}
+
+/* ------------------------------------------------------------------ life */
+
+static struct vswitch_config switch_of(const struct driver_config *c)
+{
+	return (struct vswitch_config) {
+		.ovsdb = c->ovsdb,
+		.bridge = c->integration_bridge,
+		.datapath_type = c->datapath_type,
+		.local_ip = c->local_ip,
+		.vxlan_udp_port = c->vxlan_udp_port,
+		.tunnel_csum = c->tunnel_csum,
+	};
+}
+
+/* One agent at a time: the kernel lets go of the lock with the process. */
+static int hold(const struct driver_config *config, int *ret_fd, struct err *err)
+{
+	_cleanup_(freep) char *path = NULL;
+	_cleanup_(closep) int fd = -1;
+
+	if (!config->state_dir)
+		return 0;
+	path = xasprintf("%s/openvswitch.lock", config->state_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_errno(err, -errno, "%s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB))
+		return err_errno(err, errno == EWOULDBLOCK ? -EBUSY : -errno, "another agent runs with %s", path);
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+static void ovs_close(struct driver *d)
+{
+	if (!d)
+		return;
+	openflow_close(d->openflow);
+	vswitch_close(d->vswitch);
+	loop_source_free(d->kick);
+	loop_source_free(d->later);
+	loop_source_free(d->patience);
+	flowset_free(d->flows);
+	ovs_ports_fini(d);
+	ovs_meters_fini(d);
+	plan_changes_fini(&d->changes);
+	plan_free(d->again);
+	free(d->failures);
+	free(d->mgmt);
+	closep(&d->lock); /* last: from here on another agent may come */
+	free(d);
+}
+
+static void closed(struct driver **d)
+{
+	ovs_close(*d);
+}
+
+static int ovs_open(const struct driver_config *config, struct loop *loop, const struct driver_events *events,
+		    struct driver **ret, struct err *err)
+{
+	_cleanup_(closed) struct driver *d = xcalloc(1, sizeof(*d));
+	const struct vswitch_config wanted = switch_of(config);
+	const struct vswitch_events watch = { on_ready, ovs_iface, ovs_iface_gone, on_warning, d };
+	int r;
+
+	d->loop = loop;
+	d->lock = -1;
+	d->limit = SIZE_MAX;
+	if (events)
+		d->events = *events;
+	d->world = (struct pipeline_world) { .ofport = ovs_ofport, .arg = d };
+	d->flows = flowset_new(&d->world);
+	d->again = plan_new();
+	d->kick = loop_idle(loop, ovs_work, d);
+	d->later = loop_timer(loop, on_later, d);
+	d->patience = loop_timer(loop, ovs_give_up, d);
+	r = hold(config, &d->lock, err);
+	if (r == 0)
+		r = vswitch_open(loop, &wanted, &watch, &d->vswitch, err);
+	if (r < 0)
+		return r;
+	*ret = take(&d);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ cleanup */
+
+static void note_port(const struct flow *f, const struct openflow_stats *stats, void *arg)
+{
+	(void)stats;
+	ovs_meters_found_flow(arg, f);
+}
+
+/* Flows first: a bridge that stays, because it holds what is others', must not forward for us. */
+static int clean_flows(const char *mgmt, struct err *err)
+{
+	_cleanup_(ovs_ask_closep) struct ovs_ask *ask = NULL;
+	struct members ports = { 0 };
+	int r;
+
+	if (access(mgmt, F_OK) < 0)
+		return 0; /* no switch runs there: no flows */
+	r = ovs_ask_open(mgmt, &ask, err);
+	if (r == 0)
+		r = ovs_ask_dump(ask, TABLE_CLASSIFY, COOKIE_OURS, COOKIE_OURS_MASK, note_port, &ports, err);
+	if (r == 0)
+		r = ovs_ask_delete(ask, COOKIE_OURS, COOKIE_OURS_MASK, err);
+	if (r == 0)
+		r = ovs_ask_clean_meters(ask, &ports, err);
+	members_fini(&ports);
+	return r;
+}
+
+static int ovs_cleanup(const struct driver_config *config, struct err *err)
+{
+	const struct vswitch_config wanted = switch_of(config);
+	_cleanup_(closep) int lock = -1;
+	_cleanup_(freep) char *mgmt = NULL;
+	char rundir[96];
+	int r = hold(config, &lock, err);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	vswitch_rundir(config->ovsdb, rundir, sizeof(rundir));
+	mgmt = xasprintf("%s/%s.mgmt", rundir, config->integration_bridge);
+	r = clean_flows(mgmt, err);
+	return r < 0 ? r : vswitch_cleanup(&wanted, err);
+}
+
+const struct driver_ops driver_ovs = {
+	.name = "openvswitch",
+	.vif_type = "ovs",
+	.open = ovs_open,
+	.close = ovs_close,
+	.cleanup = ovs_cleanup,
+	.sync = ovs_sync,
+	.apply = ovs_apply,
+	.audit = ovs_audit,
+	.warnings = ovs_warnings,
+	.counters = ovs_counters,
+	.show = ovs_show,
+};

@@ -88,7 +88,7 @@ void pipeline_static(const struct pipeline_world *w, pipeline_emit emit, void *a
 	arrive_static(&m);
 	answer_static(&m);
 	switch_static(&m);
-	route_static(&m);
+	routing_static(&m);
 	out_static(&m);
 }
 
@@ -111,7 +111,7 @@ static void make_segment(const struct maker *m, const struct plan_segment *s)
 {
 	arrive_segment(m, s);
 	switch_segment(m, s);
-	route_segment(m, s);
+	routing_segment(m, s);
 	out_segment(m, s);
 }
 
@@ -120,7 +120,7 @@ static void make_interface(const struct maker *m, const struct plan_interface *i
 	arrive_interface(m, i);
 	answer_interface(m, i);
 	switch_interface(m, i);
-	route_interface(m, i);
+	routing_interface(m, i);
 }
 
 void pipeline_record(const struct plan_record *r, const struct pipeline_world *w, pipeline_emit emit, void *arg)
@@ -152,11 +152,11 @@ void pipeline_record(const struct plan_record *r, const struct pipeline_world *w
 		if (!ip_is_v4(&r->neighbour.key.ip))
 			break;
 		answer_neighbour(&m, &r->neighbour);
-		route_neighbour(&m, &r->neighbour);
+		routing_neighbour(&m, &r->neighbour);
 		break;
 	case PLAN_ROUTE:
 		if (is_v4(&r->route.key.prefix))
-			route_route(&m, &r->route);
+			routing_route(&m, &r->route);
 		break;
 	case PLAN_INTERFACE:
 		make_interface(&m, &r->interface);

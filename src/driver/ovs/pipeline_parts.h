@@ -105,11 +105,11 @@ void switch_flood_ports(const struct maker *m, uint32_t network, const uint32_t 
 void switch_flood_peers(const struct maker *m, uint32_t network, const uint32_t *peers, size_t n);
 
 /* pipeline_route.c: routers. */
-void route_static(const struct maker *m);
-void route_segment(const struct maker *m, const struct plan_segment *s);
-void route_neighbour(const struct maker *m, const struct plan_neighbour *n);
-void route_route(const struct maker *m, const struct plan_route *r);
-void route_interface(const struct maker *m, const struct plan_interface *i);
+void routing_static(const struct maker *m);
+void routing_segment(const struct maker *m, const struct plan_segment *s);
+void routing_neighbour(const struct maker *m, const struct plan_neighbour *n);
+void routing_route(const struct maker *m, const struct plan_route *r);
+void routing_interface(const struct maker *m, const struct plan_interface *i);
 
 /* pipeline_out.c: the last steps of a single frame. */
 void out_static(const struct maker *m);

@@ -69,7 +69,7 @@ static void hops(const struct maker *m)
 	}
 }
 
-void route_static(const struct maker *m)
+void routing_static(const struct maker *m)
 {
 	struct flow f;
 
@@ -89,7 +89,7 @@ void route_static(const struct maker *m)
 	hops(m);
 }
 
-void route_segment(const struct maker *m, const struct plan_segment *s)
+void routing_segment(const struct maker *m, const struct plan_segment *s)
 {
 	struct flow f;
 
@@ -100,7 +100,7 @@ void route_segment(const struct maker *m, const struct plan_segment *s)
 	make_goto(m, &f, TABLE_SIZE);
 }
 
-void route_neighbour(const struct maker *m, const struct plan_neighbour *n)
+void routing_neighbour(const struct maker *m, const struct plan_neighbour *n)
 {
 	struct flow f;
 
@@ -113,7 +113,7 @@ void route_neighbour(const struct maker *m, const struct plan_neighbour *n)
 	make_goto(m, &f, TABLE_NEXT);
 }
 
-void route_route(const struct maker *m, const struct plan_route *r)
+void routing_route(const struct maker *m, const struct plan_route *r)
 {
 	struct flow f;
 
@@ -137,7 +137,7 @@ static bool is_first_address(const struct plan_interface *i, uint8_t n)
 }
 
 /* The addresses of a router are its own on all its interfaces, also those of an interface that is down. */
-void route_interface(const struct maker *m, const struct plan_interface *i)
+void routing_interface(const struct maker *m, const struct plan_interface *i)
 {
 	struct flow f;
 

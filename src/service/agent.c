@@ -115,12 +115,13 @@ static void write_l3(const struct agent_row *a, struct jw *w)
 	jw_kv_bool(w, "log_agent_heartbeats", false);
 }
 
-/* What we know, and what the agent says beyond it. */
+/* What we know, and what the agent says beyond it. Which kind of datapath Open vSwitch has, it knows better. */
 static void write_configurations(const struct agent_row *a, struct view *v)
 {
 	_cleanup_(json_decrefp) json_t *reported = NULL;
 	_cleanup_(json_decrefp) json_t *known = NULL;
 	_cleanup_(utstring_freep) UT_string *text = NULL;
+	json_t *type;
 	struct jw w;
 
 	utstring_new(text);
@@ -136,10 +137,14 @@ static void write_configurations(const struct agent_row *a, struct view *v)
 	jw_key(&v->w, "configurations");
 	if (json_read(utstring_body(text), utstring_len(text), &known, NULL) < 0 ||
 	    json_read(a->where.configurations, strlen(a->where.configurations), &reported, NULL) < 0 ||
-	    json_object_update_missing(known, reported) < 0)
+	    json_object_update_missing(known, reported) < 0) {
 		jw_raw(&v->w, utstring_body(text), utstring_len(text));
-	else
-		jw_json(&v->w, known);
+		return;
+	}
+	type = json_object_get(reported, "datapath_type");
+	if (a->face == AGENT_FACE_L2 && json_is_string(type))
+		json_object_set(known, "datapath_type", type);
+	jw_json(&v->w, known);
 }
 
 static int write(struct db *db, const void *row, struct view *v, struct err *err)

@@ -378,6 +378,15 @@ static const char *vif_type(const struct port_row *p)
 	return p->host_registered ? p->host_vif_type : "binding_failed";
 }
 
+/* As Neutron's openvswitch mechanism driver gives them. */
+static void write_ovs_details(const struct port_row *p, struct jw *w)
+{
+	if (p->host_bridge[0])
+		jw_kv_string(w, "bridge_name", p->host_bridge);
+	jw_kv_string(w, "datapath_type", p->host_datapath_type[0] ? p->host_datapath_type : "system");
+	jw_kv_bool(w, "ovs_hybrid_plug", false);
+}
+
 static void write_binding(const struct port_row *p, struct view *v)
 {
 	bool bound = p->host && p->host_registered && !p->router;
@@ -390,6 +399,8 @@ static void write_binding(const struct port_row *p, struct view *v)
 		if (bound) {
 			jw_kv_string(&v->w, "connectivity", "l2");
 			jw_kv_bool(&v->w, "port_filter", p->port_security);
+			if (!strcmp(p->host_vif_type, "ovs"))
+				write_ovs_details(p, &v->w);
 		}
 		jw_end_object(&v->w);
 		jw_key(&v->w, "binding:profile");

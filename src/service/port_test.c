@@ -8,6 +8,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "base/mem.h"
 #include "service/testing.h"
 
 static void all_addresses_of_a_pool_are_used(void **state)
@@ -107,6 +108,48 @@ static void macs_are_of_one_network(void **state)
 		testing_call(&b.t, SERVICE_UPDATE, &resource_port, port, testing_attrs("{'binding:host_id':'h1'}")), 0);
 	testing_refused(&b.t, SERVICE_UPDATE, &resource_port, port,
 			testing_attrs("{'mac_address':'02:00:00:00:00:02'}"), ERR_CONFLICT, "PortBound");
+	testing_close(&b.t);
+}
+
+static void expect_details(struct testing_basis *b, const char *port, const char *details)
+{
+	_cleanup_(freep) char *text = NULL;
+
+	testing_shown(b, port, "id");
+	text = json_dumps(json_object_get(b->t.reply, "binding:vif_details"), JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(text, details);
+}
+
+/* What Neutron's openvswitch mechanism driver gives, from what the agent says; other hosts have none of it. */
+static void vif_details_of_open_vswitch(void **state)
+{
+	char ovs[UUID_TEXT_SIZE], bare[UUID_TEXT_SIZE], tap[UUID_TEXT_SIZE];
+	struct testing_basis b;
+	uint32_t host;
+
+	(void)state;
+	testing_basis_open(&b, "10.0.0.0/24", NULL);
+	assert_int_equal(
+		testing_hello_as(&b.t, "h1", "192.0.2.1", "dvr", "ovs",
+				 json_pack("{s:s,s:s}", "integration_bridge", "br-lab", "datapath_type", "netdev"),
+				 &host),
+		0);
+	assert_int_equal(testing_hello_as(&b.t, "h2", "192.0.2.2", "dvr", "ovs", json_object(), &host), 0);
+	assert_int_equal(testing_hello_as(&b.t, "h3", "192.0.2.3", "dvr", "tap",
+					  json_pack("{s:s}", "integration_bridge", "br-lab"), &host),
+			 0);
+	testing_make(&b.t, &resource_port, testing_port_attrs(&b, ",'binding:host_id':'h1'"), ovs);
+	testing_make(&b.t, &resource_port,
+		     testing_port_attrs(&b, ",'binding:host_id':'h2','port_security_enabled':false"), bare);
+	testing_make(&b.t, &resource_port, testing_port_attrs(&b, ",'binding:host_id':'h3'"), tap);
+	assert_string_equal(testing_shown(&b, ovs, "binding:vif_type"), "ovs");
+	expect_details(&b, ovs,
+		       "{\"bridge_name\":\"br-lab\",\"connectivity\":\"l2\",\"datapath_type\":\"netdev\","
+		       "\"ovs_hybrid_plug\":false,\"port_filter\":true}");
+	expect_details(&b, bare,
+		       "{\"connectivity\":\"l2\",\"datapath_type\":\"system\",\"ovs_hybrid_plug\":false,"
+		       "\"port_filter\":false}");
+	expect_details(&b, tap, "{\"connectivity\":\"l2\",\"port_filter\":true}");
 	testing_close(&b.t);
 }
 
@@ -304,6 +347,7 @@ int main(void)
 		cmocka_unit_test(all_addresses_of_a_pool_are_used),
 		cmocka_unit_test(addresses_as_asked_for),
 		cmocka_unit_test(macs_are_of_one_network),
+		cmocka_unit_test(vif_details_of_open_vswitch),
 		cmocka_unit_test(binding_and_status),
 		cmocka_unit_test(active_when_its_peers_are_ready),
 		cmocka_unit_test(reports_are_of_one_binding),

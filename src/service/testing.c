@@ -216,7 +216,13 @@ static void hello_done(int r, const struct err *err, void *arg)
 
 int testing_hello(struct testing *t, const char *host, const char *tunnel, const char *mode, uint32_t *ret_host)
 {
-	struct service_host_hello hello = { .datapath = "fake", .vif_type = "tap", .configurations = json_object() };
+	return testing_hello_as(t, host, tunnel, mode, "tap", json_object(), ret_host);
+}
+
+int testing_hello_as(struct testing *t, const char *host, const char *tunnel, const char *mode, const char *vif_type,
+		     json_t *configurations, uint32_t *ret_host)
+{
+	struct service_host_hello hello = { .datapath = "fake", .configurations = configurations };
 	struct waiting w = { .r = 0 };
 	char token[65];
 	int r;
@@ -226,6 +232,7 @@ int testing_hello(struct testing *t, const char *host, const char *tunnel, const
 	r = service_authenticate(t->reader, host, token, ret_host, &t->err);
 	assert(r == 0);
 	hello.host = *ret_host;
+	snprintf(hello.vif_type, sizeof(hello.vif_type), "%s", vif_type);
 	snprintf(hello.agent_mode, sizeof(hello.agent_mode), "%s", mode);
 	r = ip_parse(tunnel, &hello.tunnel);
 	assert(r == 0);

@@ -25,6 +25,9 @@ struct service_options testing_options(void);
 int testing_call(struct testing *t, enum service_op op, const struct resource *resource, const char *id, json_t *attrs);
 const char *testing_text(const struct testing *t, const char *key); /* a member of the reply */
 int testing_hello(struct testing *t, const char *host, const char *tunnel, const char *mode, uint32_t *ret_host);
+/* The same of an agent that says this of itself; takes `configurations`. */
+int testing_hello_as(struct testing *t, const char *host, const char *tunnel, const char *mode, const char *vif_type,
+		     json_t *configurations, uint32_t *ret_host);
 /* Waits until the writer has done what was queued before. */
 void testing_settle(struct testing *t);
 

@@ -18,6 +18,9 @@
 	"CASE WHEN i.router IS NOT NULL THEN 'distributed' WHEN t.host IS NULL THEN 'unbound'"                         \
 	" WHEN h.registered THEN h.vif_type ELSE 'binding_failed' END"
 
+/* What an agent with Open vSwitch says of itself. */
+#define OF_OVS(name) "CASE h.vif_type WHEN 'ovs' THEN json_extract(h.configurations, '$." name "') END"
+
 static const struct table_field fields[] = {
 	BASE_FIELDS,
 	{ "network_id", TABLE_UUID, "n.id" },
@@ -59,6 +62,8 @@ static void read_row(struct db_rows *q, void *row)
 	p->host_registered = db_int(q, i++);
 	p->next_registered = db_int(q, i++);
 	db_copy_text(q, i++, p->host_vif_type, sizeof(p->host_vif_type));
+	db_copy_text(q, i++, p->host_bridge, sizeof(p->host_bridge));
+	db_copy_text(q, i++, p->host_datapath_type, sizeof(p->host_datapath_type));
 	p->router = db_u32(q, i++);
 	db_copy_text(q, i++, p->status, sizeof(p->status));
 }
@@ -66,9 +71,10 @@ static void read_row(struct db_rows *q, void *row)
 #define SELECT                                                                                                         \
 	"SELECT " BASE_COLUMNS ", t.network, t.admin_state_up, t.port_security, t.mac, t.device_id,"                   \
 	" t.device_owner, t.host, t.next, t.binding, t.vnic_type, t.profile, n.id, h.name, h.registered,"              \
-	" x.registered, h.vif_type, i.router, " STATUS                                                                 \
-	" FROM ports t JOIN networks n ON n.num = t.network LEFT JOIN hosts h ON h.num = t.host"                       \
-	" LEFT JOIN hosts x ON x.num = t.next LEFT JOIN interfaces i ON i.port = t.num"
+	" x.registered, h.vif_type, " OF_OVS("integration_bridge") ", " OF_OVS(                                        \
+		"datapath_type") ", i.router, " STATUS " FROM ports t JOIN networks n ON n.num = t.network LEFT JOIN " \
+						       "hosts h ON h.num = t.host"                                     \
+				 " LEFT JOIN hosts x ON x.num = t.next LEFT JOIN interfaces i ON i.port = t.num"
 
 const struct table ports_table = {
 	.select = SELECT,

@@ -25,6 +25,7 @@ struct port_row {
 	char host_name[TEXT_COLUMN_SIZE];
 	bool host_registered, next_registered;
 	char host_vif_type[32];
+	char host_bridge[16], host_datapath_type[16]; /* of a host with Open vSwitch, as it reported them; "" if not */
 	uint32_t router; /* whose interface it is, or 0 */
 	char status[16];
 };

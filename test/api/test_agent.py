@@ -134,6 +134,24 @@ def test_binds_and_becomes_active(api, host):
     host.until(lambda m: m.get("del", {}).get("kind") == "port" and m["del"]["num"] == sent["num"])
 
 
+def test_a_host_with_open_vswitch(server, api):
+    """Its ports are told as Neutron's openvswitch mechanism driver tells them, from what the agent says of itself."""
+    token = server.run("enroll", "h-ovs").stdout.strip()
+    said = {"integration_bridge": "br-lab", "datapath_type": "netdev"}
+    with contextlib.closing(Host(server, "h-ovs", token, datapath="openvswitch", vif_type="ovs", configurations=said)) as host:
+        assert "welcome" in host.next()
+        host.name = "h-ovs"
+        net, _, port = vm(api, host, "10.75.0.0/24")
+        assert port["binding:vif_type"] == "ovs"
+        assert port["binding:vif_details"] == {"port_filter": True, "connectivity": "l2", "ovs_hybrid_plug": False,
+                                               "bridge_name": "br-lab", "datapath_type": "netdev"}
+        assert [p["id"] for p in api.list("port", f"network_id={net['id']}&binding:vif_type=ovs")] == [port["id"]]
+        agents = {a["agent_type"]: a["configurations"] for a in api.list("agent", "host=h-ovs")}
+        l2 = agents["Open vSwitch agent"]
+        assert {k: l2[k] for k in (*said, "tunnel_types", "ovs_hybrid_plug", "bridge_mappings")} == {
+            **said, "tunnel_types": ["vxlan"], "ovs_hybrid_plug": False, "bridge_mappings": {}}
+
+
 def test_gets_the_router_it_needs(api, host):
     _, subnet, _ = vm(api, host, "10.71.0.0/24")
     router = api.create("router", name="r")

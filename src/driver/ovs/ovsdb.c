@@ -11,6 +11,7 @@
 #include "driver/ovs/datum.h"
 #include "driver/ovs/jsonrpc.h"
 #include "io/loop.h"
+#include "io/path_watch.h"
 
 #define RETRY_MIN_US 100000
 #define RETRY_MAX_US 2000000
@@ -33,6 +34,7 @@ struct ovsdb {
 	json_t *tables; /* table: uuid: row; NULL as long as there is no snapshot of this connection */
 	struct jsonrpc *rpc;
 	struct loop_source *retry;
+	struct path_watch *path; /* of a unix socket, or NULL */
 	uint64_t retry_us;
 	struct transaction *transactions;
 	bool ending; /* the connection's requests are being given up */
@@ -243,6 +245,16 @@ static void on_retry(void *arg)
 		jsonrpc_request(o->rpc, "get_schema", json_pack("[s]", o->database), on_schema, o);
 }
 
+static void on_path(void *arg)
+{
+	struct ovsdb *o = arg;
+
+	if (o->rpc)
+		return;
+	o->retry_us = RETRY_MIN_US;
+	loop_timer_arm(o->retry, 0);
+}
+
 struct ovsdb *ovsdb_open(struct loop *loop, const struct ovsdb_config *config, json_t *monitor,
 			 const struct ovsdb_events *events)
 {
@@ -257,6 +269,8 @@ struct ovsdb *ovsdb_open(struct loop *loop, const struct ovsdb_config *config, j
 	o->retry_us = RETRY_MIN_US;
 	o->retry = loop_timer(loop, on_retry, o);
 	loop_timer_arm(o->retry, 0);
+	if (!strncmp(o->where, "unix:", 5))
+		o->path = path_watch_open(loop, o->where + 5, on_path, o);
 	return o;
 }
 
@@ -267,6 +281,7 @@ struct ovsdb *ovsdb_close(struct ovsdb *o)
 	if (!o)
 		return NULL;
 	jsonrpc_close(o->rpc);
+	path_watch_close(o->path);
 	loop_source_free(o->retry);
 	DL_FOREACH_SAFE (o->transactions, t, next)
 		free(t);

@@ -8,6 +8,7 @@
  *     connect ─► get_schema (which columns are sets and maps) ─► monitor_cond ─► snapshot ─► updates
  *        ▲                                                                                      │
  *        └── 0.1 s, doubled up to 2 s as long as no snapshot comes ◄── error, garbage, silence ◄┘
+ *            (at once when the socket appears)
  *
  * The monitored rows are held here and looked at as a whole; what changed is for the caller to find.
  */

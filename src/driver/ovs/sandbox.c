@@ -3,11 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -140,6 +145,37 @@ void sandbox_kill(struct sandbox *s, enum sandbox_daemon which)
 	s->pids[which] = 0;
 }
 
+static bool answers(const char *path)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
+	r = connect(fd, (struct sockaddr *)&un, sizeof(un));
+	close(fd);
+	return r == 0;
+}
+
+/* Clients that come too early try again after a second. Returns also when the server has died. */
+static void await_database(const struct sandbox *s)
+{
+	int watch = inotify_init1(IN_CLOEXEC), server = pidfd_open(s->pids[SANDBOX_OVSDB], 0);
+	struct pollfd either[] = { { .fd = watch, .events = POLLIN }, { .fd = server, .events = POLLIN } };
+	char events[4096];
+
+	if (watch < 0 || server < 0 || inotify_add_watch(watch, s->dir, IN_CREATE) < 0)
+		die("inotify");
+	while (!answers(s->db) && !(either[1].revents & POLLIN)) {
+		/* bound, and about to listen: no event comes of that */
+		if (poll(either, 2, access(s->db, F_OK) == 0 ? 1 : -1) < 0 && errno != EINTR)
+			die("poll");
+		if (either[0].revents & POLLIN && read(watch, events, sizeof(events)) < 0)
+			die("inotify");
+	}
+	close(watch);
+	close(server);
+}
+
 int sandbox_start(struct sandbox *s, struct err *err)
 {
 	_cleanup_(utstring_freep) UT_string *log = NULL;
@@ -155,6 +191,7 @@ int sandbox_start(struct sandbox *s, struct err *err)
 	keeper_start(s);
 	if (sandbox_run(s, NULL, "ovsdb-tool create conf.db " SCHEMA " 2>>setup.log") == 0) {
 		sandbox_run_daemon(s, SANDBOX_OVSDB);
+		await_database(s);
 		sandbox_run_daemon(s, SANDBOX_VSWITCHD);
 		if (sandbox_run(s, NULL, setup) == 0)
 			return 0;

@@ -17,11 +17,11 @@
 
 #define REFUSED_MIN_US 1000000 /* a refused transaction is tried again after this, doubled each time */
 #define REFUSED_MAX_US 30000000
-#define SLOW_US 5000000 /* so long may ovs-vswitchd take before we say that we wait for it */
+#define SLOW_US 3000000 /* so long may ovs-vswitchd take before we say that we wait for it */
 #define RUNDIR "/var/run/openvswitch"
 
 /* Warnings of which the last is remembered, so that each is given once until things are right again. */
-enum about { ABOUT_DATABASE, ABOUT_REFUSED, ABOUT_BRIDGE, ABOUT_TUNNEL, N_ABOUTS };
+enum about { ABOUT_DATABASE, ABOUT_REFUSED, ABOUT_BRIDGE, ABOUT_DATAPATH, ABOUT_TUNNEL, N_ABOUTS };
 
 enum installed { INSTALLED_UNTOLD, INSTALLED_NO, INSTALLED_YES };
 
@@ -40,7 +40,7 @@ struct port {
 struct plug {
 	UT_hash_handle hh;
 	char row[UUID_TEXT_SIZE];
-	json_int_t ifindex; /* 0: not known yet */
+	json_int_t ifindex; /* 0: it was gone already; -1: not known, or nothing is opened */
 	unsigned seen;
 };
 
@@ -75,48 +75,66 @@ static void warn(struct vswitch *v, enum about about, const char *text)
 
 /* ---- interfaces ---- */
 
-static struct plug *plug_of(struct vswitch *v, const char *row_uuid, const json_t *row)
+static struct plug *plug_get(struct vswitch *v, const char *row_uuid, const json_t *row)
 {
-	struct plug *p;
 	const char *mark = mark_of(row, MARK_IFINDEX);
+	struct plug *p;
 
 	HASH_FIND_STR(v->plugs, row_uuid, p);
-	if (!p) {
-		p = xcalloc(1, sizeof(*p));
-		snprintf(p->row, sizeof(p->row), "%s", row_uuid);
-		p->ifindex = mark ? strtoll(mark, NULL, 10) : 0;
-		HASH_ADD_STR(v->plugs, row, p);
-	}
-	p->seen = v->evaluation;
+	if (p)
+		return p;
+	p = xcalloc(1, sizeof(*p));
+	snprintf(p->row, sizeof(p->row), "%s", row_uuid);
+	p->ifindex = mark ? strtoll(mark, NULL, 10) : -1;
+	HASH_ADD_STR(v->plugs, row, p);
 	return p;
 }
 
-/* Whether the device is another one than Open vSwitch opened, and nobody but us will make it open this one. */
-static bool is_dead(const struct vswitch *v, struct plug *p, const json_t *row)
+/* The first device after Open vSwitch gave a number is the one that it opened. */
+static struct plug *plug_follow(struct vswitch *v, const char *row_uuid, const json_t *row)
 {
-	const char *type = datum_string(json_object_get(row, "type"));
-	json_int_t ifindex = 0;
+	struct plug *p = plug_get(v, row_uuid, row);
+	json_int_t ofport = 0, ifindex;
 
-	datum_integer(json_object_get(row, "ifindex"), &ifindex);
-	if (p->ifindex == 0)
+	p->seen = v->evaluation;
+	datum_integer(json_object_get(row, "ofport"), &ofport);
+	if (ofport <= 0)
+		p->ifindex = -1;
+	else if (p->ifindex < 0 && datum_integer(json_object_get(row, "ifindex"), &ifindex))
 		p->ifindex = ifindex;
-	return view_is_userspace(&v->view) && (!*type || !strcmp(type, "system")) && ifindex > 0 &&
-	       p->ifindex != ifindex;
+	return p;
 }
 
-static enum vswitch_iface_state state_of(const struct vswitch *v, struct plug *p, const json_t *row)
+/* Whether Open vSwitch took the device from the system, and which it is now; 0: it is gone. */
+static bool is_of_system(const json_t *row, json_int_t *ret_ifindex)
 {
-	json_int_t ofport = 0;
+	const char *type = datum_string(json_object_get(row, "type"));
+
+	return (!*type || !strcmp(type, "system")) && datum_integer(json_object_get(row, "ifindex"), ret_ifindex);
+}
+
+/* The device is another one than Open vSwitch opened, and nobody but us will make it open this one. */
+static bool is_dead(const struct vswitch *v, const struct plug *p, const json_t *row)
+{
+	json_int_t ifindex;
+
+	return is_of_system(row, &ifindex) && ifindex > 0 && p->ifindex >= 0 && p->ifindex != ifindex &&
+	       view_is_userspace(&v->view);
+}
+
+static enum vswitch_iface_state state_of(const struct vswitch *v, const struct plug *p, const json_t *row)
+{
+	json_int_t ofport = 0, ifindex;
 
 	if (*datum_string(json_object_get(row, "error")))
 		return VSWITCH_IFACE_BAD;
-	if (mark_of(row, MARK_REPLUG) || is_dead(v, p, row))
+	if (mark_of(row, MARK_REPLUG) || is_dead(v, p, row) || (is_of_system(row, &ifindex) && ifindex == 0))
 		return VSWITCH_IFACE_WAIT;
 	datum_integer(json_object_get(row, "ofport"), &ofport);
 	return ofport > 0 && ofport <= VSWITCH_MAX_OFPORT ? VSWITCH_IFACE_UP : VSWITCH_IFACE_WAIT;
 }
 
-static bool read_iface(const struct vswitch *v, struct plug *p, const json_t *row, struct vswitch_iface *ret)
+static bool read_iface(const struct vswitch *v, const struct plug *p, const json_t *row, struct vswitch_iface *ret)
 {
 	const char *id = mark_of(row, "iface-id");
 	json_int_t ofport = 0;
@@ -157,7 +175,7 @@ static void warn_of_rival(struct vswitch *v, struct port *p, const char *rival)
 static void take_interface(const char *uuid, const json_t *row, void *arg)
 {
 	struct vswitch *v = arg;
-	struct plug *plug = plug_of(v, uuid, row);
+	struct plug *plug = plug_follow(v, uuid, row);
 	struct vswitch_iface now, rival;
 	struct port *p;
 
@@ -227,6 +245,20 @@ static void on_slow(void *arg)
 
 	snprintf(text, sizeof(text), "waiting for ovs-vswitchd to make %s: is it running?", v->config.bridge);
 	warn(v, ABOUT_BRIDGE, text);
+}
+
+/* Another datapath would be another bridge, without the devices that are in this one: that is not for us to do. */
+static void judge_datapath(struct vswitch *v)
+{
+	const char *is = datum_string(json_object_get(v->view.bridge, "datapath_type"));
+	char text[160] = "";
+
+	if (!*is)
+		is = "system";
+	if (v->view.bridge && strcmp(is, v->config.datapath_type) != 0)
+		snprintf(text, sizeof(text), "%s has datapath_type %s, not %s as configured: it is left so",
+			 v->config.bridge, is, v->config.datapath_type);
+	warn(v, ABOUT_DATAPATH, text);
 }
 
 static void evaluate_bridge(struct vswitch *v)
@@ -306,7 +338,7 @@ static void write_interface(const char *uuid, const json_t *row, void *arg)
 {
 	struct writing *w = arg;
 	struct vswitch *v = w->v;
-	struct plug *plug = plug_of(v, uuid, row);
+	struct plug *plug = plug_get(v, uuid, row);
 	struct vswitch_iface now;
 	struct port *p = NULL;
 
@@ -398,6 +430,7 @@ static void on_changed(void *arg)
 
 	v->about[ABOUT_DATABASE][0] = '\0';
 	view_read(&v->view, v->ovsdb, v->config.bridge);
+	judge_datapath(v);
 	evaluate_bridge(v);
 	evaluate_ports(v);
 	write_wanted(v);

@@ -11,10 +11,10 @@
  * corrected, all else is left alone. An interface counts by external_ids:iface-id, wherever it stands on the
  * integration bridge; of several with the same one that is up counts, then the first by name.
  *
- * A device made again under its name is dead in the userspace datapath: it is plugged again in two
- * transactions (ofport, error and link_state look right; only ifindex tells): ofport_request goes to a free
- * number, which has Open vSwitch open the device anew, and back. Nothing of the rows is deleted, and
- * external_ids:neutrino-replug says how to go back, whoever dies in between.
+ * A device that goes keeps its row and number. One made again under its name is dead in the userspace datapath
+ * (ofport, error and link_state look right; only ifindex tells), so it is plugged again in two transactions:
+ * ofport_request goes to a free number, which has Open vSwitch open the device anew, and back. Nothing of the
+ * rows is deleted, and external_ids:neutrino-replug says how to go back, whoever dies in between.
  *
  * Everything is worked out of the database's rows as they are, after each change of them; one transaction is
  * under way at a time, and holds all there is to write. Without the database nothing changes.
@@ -41,7 +41,7 @@ struct vswitch_config {
 
 #define VSWITCH_TUNNEL_PORT "vxlan-neutrino"
 
-/* WAIT: it has no OpenFlow port (yet), or its device is being plugged again. BAD: Open vSwitch says why not. */
+/* WAIT: it has no OpenFlow port (yet), or its device is gone or being plugged again. BAD: Open vSwitch says why. */
 enum vswitch_iface_state { VSWITCH_IFACE_WAIT, VSWITCH_IFACE_UP, VSWITCH_IFACE_BAD };
 struct vswitch_iface {
 	struct uuid port; /* external_ids:iface-id */

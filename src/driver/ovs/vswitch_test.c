@@ -238,6 +238,272 @@ static void test_missing_device(void **state)
 	assert_string_equal(bed.last.text, "");
 }
 
+/* What somebody deletes is made again, and told again. */
+static void test_healed(void **state)
+{
+	(void)state;
+	need_sandbox();
+	open_vswitch();
+	UNTIL(bed.readies == 1);
+	add_port("p1", ID("01"));
+	UNTIL(bed.ifaces > 0 && bed.last.state == VSWITCH_IFACE_UP);
+	sh("ovs-vsctl --no-wait del-port vxlan-neutrino");
+	UNTIL(bed.readies == 2);
+	assert_int_equal(bed.tunnel, atoi(printed("ovs-vsctl get interface vxlan-neutrino ofport")));
+	sh("ovs-vsctl --no-wait del-br br-int");
+	UNTIL(bed.readies == 3 && bed.gones == 1);
+	assert_string_equal(printed("ovs-vsctl get bridge br-int fail_mode external_ids | xargs"),
+			    "secure {neutrino=true}");
+	assert_string_equal(printed("ovs-vsctl list-ports br-int"), "vxlan-neutrino");
+	sh("ovs-vsctl --no-wait set interface vxlan-neutrino options:local_ip=192.0.2.7");
+	UNTIL(strstr(bed.warnings, "options"));
+	UNTIL(strstr(printed("ovs-vsctl get interface vxlan-neutrino options"), "local_ip=\"192.0.2.1\""));
+}
+
+static void test_no_tunnel(void **state)
+{
+	(void)state;
+	need_sandbox();
+	sh("ovs-vsctl add-port br-int vxlan-neutrino -- set interface vxlan-neutrino type=vxlan "
+	   "options:remote_ip=flow");
+	bed.config.local_ip = NULL;
+	open_vswitch();
+	UNTIL(bed.readies == 1 && !*printed("ovs-vsctl list-ports br-int"));
+	assert_int_equal(bed.tunnel, 0);
+}
+
+static void test_rivals(void **state)
+{
+	(void)state;
+	need_sandbox();
+	open_vswitch();
+	UNTIL(bed.readies == 1);
+	add_port("pb", ID("01"));
+	UNTIL(bed.ifaces > 0 && bed.last.state == VSWITCH_IFACE_UP);
+	/* one that does not work does not count, whatever its name */
+	sh("ovs-vsctl --no-wait add-port br-int pa -- set interface pa type=nonsense external_ids:iface-id=" ID("01"));
+	UNTIL(strstr(bed.warnings, "iface-id " ID("01") " stands at pb and pa: pb is the port"));
+	assert_string_equal(bed.last.name, "pb");
+	sh("ovs-vsctl --no-wait set interface pa type=dummy");
+	UNTIL(!strcmp(bed.last.name, "pa") && bed.last.state == VSWITCH_IFACE_UP);
+	UNTIL(strstr(bed.warnings, "stands at pa and pb: pa is the port"));
+	sh("ovs-vsctl --no-wait del-port pa");
+	UNTIL(!strcmp(bed.last.name, "pb"));
+	assert_int_equal(bed.gones, 0);
+}
+
+static const char *mark_of_port(const char *name)
+{
+	static char text[16];
+	char command[128];
+
+	snprintf(command, sizeof(command),
+		 "ovs-vsctl --if-exists get interface %s external_ids:neutrino-installed | xargs", name);
+	snprintf(text, sizeof(text), "%s", printed(command));
+	return text;
+}
+
+static void test_installed(void **state)
+{
+	struct uuid port;
+
+	(void)state;
+	need_sandbox();
+	open_vswitch();
+	UNTIL(bed.readies == 1);
+	add_port("p1", ID("01"));
+	UNTIL(bed.ifaces > 0 && bed.last.state == VSWITCH_IFACE_UP);
+	port = bed.last.port;
+	assert_string_equal(mark_of_port("p1"), "");
+	vswitch_installed(bed.v, &port, true);
+	UNTIL(!strcmp(mark_of_port("p1"), "true"));
+	vswitch_installed(bed.v, &port, false);
+	UNTIL(!strcmp(mark_of_port("p1"), ""));
+	vswitch_installed(bed.v, &port, true);
+	UNTIL(!strcmp(mark_of_port("p1"), "true"));
+	/* somebody else takes it away */
+	sh("ovs-vsctl --no-wait remove interface p1 external_ids neutrino-installed");
+	UNTIL(!strcmp(mark_of_port("p1"), "true"));
+	/* with another number the flows are not in */
+	sh("ovs-vsctl --no-wait set interface p1 ofport_request=88");
+	UNTIL(bed.last.ofport == 88 && !strcmp(mark_of_port("p1"), ""));
+	vswitch_installed(bed.v, &port, true);
+	UNTIL(!strcmp(mark_of_port("p1"), "true"));
+	/* left alone by the next run, until it says so */
+	bed.v = vswitch_close(bed.v);
+	bed.ifaces = 0;
+	open_vswitch();
+	UNTIL(bed.ifaces == 1);
+	assert_string_equal(mark_of_port("p1"), "true");
+	vswitch_installed(bed.v, &port, false);
+	UNTIL(!strcmp(mark_of_port("p1"), ""));
+}
+
+/* Records of the database's log: transactions of everybody. */
+static int transactions(void)
+{
+	return atoi(printed("ovsdb-tool show-log conf.db | grep -c ^record"));
+}
+
+/* Many at once are one transaction. */
+static void test_batch(void **state)
+{
+	enum { N = 100 };
+	struct uuid port;
+	int before;
+
+	(void)state;
+	need_sandbox();
+	open_vswitch();
+	UNTIL(bed.readies == 1);
+	sh("ovs-vsctl $(for i in $(seq 100 199); do echo -- add-port br-int q$i -- set interface q$i type=dummy "
+	   "external_ids:iface-id=00000000-0000-4000-8000-000000000$i; done)");
+	UNTIL(bed.last.ofport > 0 && bed.ifaces >= N);
+	before = transactions();
+	for (int i = 100; i < 100 + N; i++) {
+		char id[UUID_TEXT_SIZE];
+
+		snprintf(id, sizeof(id), "00000000-0000-4000-8000-000000000%d", i);
+		assert_int_equal(uuid_parse_text(id, &port), 0);
+		vswitch_installed(bed.v, &port, true);
+	}
+	UNTIL(!strcmp(mark_of_port("q199"), "true"));
+	assert_string_equal(mark_of_port("q100"), "true");
+	assert_int_equal(transactions(), before + 1);
+	assert_string_equal(bed.warnings, "");
+}
+
+/* The database is not there yet, is away, and comes back with less in it. */
+static void test_database_away(void **state)
+{
+	(void)state;
+	need_sandbox();
+	sandbox_kill(&bed.box, SANDBOX_OVSDB);
+	open_vswitch();
+	UNTIL(strstr(bed.warnings, "waiting for Open vSwitch's database at unix:/"));
+	sandbox_run_daemon(&bed.box, SANDBOX_OVSDB);
+	UNTIL(bed.readies == 1);
+	add_port("p1", ID("01"));
+	add_port("p2", ID("02"));
+	UNTIL(bed.ifaces >= 2 && bed.last.state == VSWITCH_IFACE_UP);
+	bed.ifaces = 0;
+	bed.warnings[0] = '\0';
+	sandbox_kill(&bed.box, SANDBOX_OVSDB);
+	UNTIL(strstr(bed.warnings, "waiting for Open vSwitch's database at unix:/"));
+	sh("ovsdb-tool transact conf.db '[\"Open_vSwitch\", {\"op\": \"update\", \"table\": \"Interface\", \"where\": "
+	   "[[\"name\", \"==\", \"p2\"]], \"row\": {\"external_ids\": [\"map\", []]}}]'");
+	assert_int_equal(bed.gones, 0);
+	sandbox_run_daemon(&bed.box, SANDBOX_OVSDB);
+	UNTIL(bed.gones == 1);
+	assert_id(&bed.gone, ID("02"));
+	assert_int_equal(bed.ifaces, 0);
+	assert_int_equal(bed.readies, 1);
+}
+
+static void test_vswitchd_away(void **state)
+{
+	(void)state;
+	need_sandbox();
+	sandbox_kill(&bed.box, SANDBOX_VSWITCHD);
+	open_vswitch();
+	UNTIL(strstr(bed.warnings, "waiting for ovs-vswitchd to make br-int"));
+	sandbox_run_daemon(&bed.box, SANDBOX_VSWITCHD);
+	UNTIL(bed.readies == 1);
+}
+
+/* A change that cannot be made is said, and made as soon as it can be. */
+static void test_refused(void **state)
+{
+	(void)state;
+	need_sandbox();
+	sh("ovs-vsctl add-br br-x -- set bridge br-x datapath_type=dummy -- add-port br-x vxlan-neutrino -- "
+	   "set interface vxlan-neutrino type=dummy");
+	open_vswitch();
+	UNTIL(strstr(bed.warnings, "the database refused a change: constraint violation: "));
+	assert_int_equal(bed.readies, 0);
+	sh("ovs-vsctl --no-wait del-br br-x");
+	UNTIL(bed.readies == 1);
+}
+
+static void test_other_datapath(void **state)
+{
+	(void)state;
+	need_sandbox();
+	bed.config.datapath_type = "system";
+	open_vswitch();
+	UNTIL(bed.readies == 1);
+	assert_string_equal(bed.warnings, "br-int has datapath_type dummy, not system as configured: it is left so\n");
+	assert_string_equal(printed("ovs-vsctl get bridge br-int datapath_type"), "dummy");
+}
+
+static void clean_up(void)
+{
+	struct err err;
+
+	bed.v = vswitch_close(bed.v);
+	if (vswitch_cleanup(&bed.config, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static void test_cleanup_of_own_bridge(void **state)
+{
+	(void)state;
+	need_sandbox();
+	bed.config.bridge = "br-own";
+	open_vswitch();
+	UNTIL(bed.readies == 1);
+	clean_up();
+	assert_string_equal(printed("ovs-vsctl list-br"), "br-int");
+	clean_up(); /* nothing to do */
+	/* with somebody's port in it, it stays */
+	open_vswitch();
+	UNTIL(bed.readies == 2);
+	sh("ovs-vsctl add-port br-own p1 -- set interface p1 type=dummy external_ids:iface-id=" ID("01"));
+	UNTIL(bed.ifaces > 0);
+	vswitch_installed(bed.v, &bed.last.port, true);
+	UNTIL(!strcmp(mark_of_port("p1"), "true"));
+	clean_up();
+	assert_string_equal(printed("ovs-vsctl list-ports br-own | xargs"), "p1");
+	assert_string_equal(printed("ovs-vsctl get interface p1 external_ids"), "{iface-id=\"" ID("01") "\"}");
+}
+
+static void test_cleanup_of_adopted_bridge(void **state)
+{
+	(void)state;
+	need_sandbox();
+	open_vswitch();
+	UNTIL(bed.readies == 1);
+	clean_up();
+	assert_string_equal(printed("ovs-vsctl list-br"), "br-int");
+	assert_string_equal(printed("ovs-vsctl list-ports br-int"), "");
+}
+
+static void test_cleanup_without_database(void **state)
+{
+	struct err err;
+
+	(void)state;
+	need_sandbox();
+	sandbox_kill(&bed.box, SANDBOX_OVSDB);
+	assert_int_equal(vswitch_cleanup(&bed.config, &err), -EAGAIN);
+	assert_non_null(strstr(err.text, "db.sock"));
+}
+
+static void test_rundir(void **state)
+{
+	static const char *const cases[][2] = { { "unix:/run/ovs/db.sock", "/run/ovs" },
+						{ "unix:/db.sock", "/" },
+						{ "unix:db.sock", "/var/run/openvswitch" },
+						{ "tcp:127.0.0.1:6640", "/var/run/openvswitch" } };
+	char dir[64];
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		vswitch_rundir(cases[i][0], dir, sizeof(dir));
+		assert_string_equal(dir, cases[i][1]);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -246,6 +512,19 @@ int main(void)
 		T(test_bridge_is_adopted),
 		T(test_interfaces),
 		T(test_missing_device),
+		T(test_healed),
+		T(test_no_tunnel),
+		T(test_rivals),
+		T(test_installed),
+		T(test_batch),
+		T(test_database_away),
+		T(test_vswitchd_away),
+		T(test_refused),
+		T(test_other_datapath),
+		T(test_cleanup_of_own_bridge),
+		T(test_cleanup_of_adopted_bridge),
+		T(test_cleanup_without_database),
+		cmocka_unit_test(test_rundir),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

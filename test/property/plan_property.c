@@ -168,7 +168,7 @@ static struct plan_record random_record(struct rng *r)
 	return p;
 }
 
-static struct plan *random_plan(struct rng *r)
+struct plan *property_plan(struct rng *r)
 {
 	struct plan *p = plan_new();
 
@@ -182,7 +182,7 @@ static struct plan *random_plan(struct rng *r)
 
 void property_text(struct rng *r, struct complaint *c)
 {
-	_cleanup_(plan_freep) struct plan *p = random_plan(r), *again = NULL;
+	_cleanup_(plan_freep) struct plan *p = property_plan(r), *again = NULL;
 	_cleanup_(utstring_freep) UT_string *text = NULL, *text_again = NULL;
 	struct err err = { 0 };
 
@@ -200,7 +200,7 @@ void property_text(struct rng *r, struct complaint *c)
 
 void property_diff(struct rng *r, struct complaint *c)
 {
-	_cleanup_(plan_freep) struct plan *from = random_plan(r), *to = plan_copy(from);
+	_cleanup_(plan_freep) struct plan *from = property_plan(r), *to = plan_copy(from);
 	_cleanup_(utstring_freep) UT_string *text = NULL;
 	struct plan_changes changes;
 
@@ -215,7 +215,7 @@ void property_diff(struct rng *r, struct complaint *c)
 	}
 	if (rng_chance(r, 10)) {
 		plan_free(to);
-		to = random_plan(r);
+		to = property_plan(r);
 	}
 	utstring_new(text);
 	plan_diff(from, to, &changes);

@@ -30,6 +30,9 @@ struct complaint {
 };
 bool complain(struct complaint *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+struct plan;
+struct plan *property_plan(struct rng *r); /* of random records, which may not fit together. The caller's. */
+
 typedef void (*property_fn)(struct rng *r, struct complaint *c);
 
 struct property {
@@ -44,3 +47,4 @@ void property_between(struct rng *r, struct complaint *c);
 void property_lossless(struct rng *r, struct complaint *c);
 void property_incremental(struct rng *r, struct complaint *c);
 void property_fabric(struct rng *r, struct complaint *c);
+void property_flows(struct rng *r, struct complaint *c);

@@ -14,6 +14,7 @@ static const struct property properties[] = {
 	{ "between", 400, property_between }, /* each state between two plans: before, after, or a drop */
 	{ "lossless", 400, property_lossless }, /* what arrives before and after a usual change arrives meanwhile */
 	{ "incremental", 300, property_incremental }, /* compiled change by change equals compiled at once */
+	{ "flows", 100, property_flows }, /* change by change as at once, each with one origin, whom its cookie names */
 	{ "fabric", 400, property_fabric }, /* packets arrive exactly where they must, in whole clouds */
 };
 

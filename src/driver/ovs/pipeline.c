@@ -68,10 +68,10 @@ void pipeline_aggregate(enum origin_kind kind, uint32_t key, const uint32_t *mem
 			const struct pipeline_world *w, pipeline_emit emit, void *arg)
 {
 	static void (*const makers[])(const struct maker *m, uint32_t key, const uint32_t *members, size_t n) = {
-		[ORIGIN_FLOOD_PORTS] = switch_flood_ports,
-		[ORIGIN_FLOOD_PEERS] = switch_flood_peers,
-		[ORIGIN_NETWORK_ROUTERS] = arrive_network_routers,
-		[ORIGIN_PEER_ROUTERS] = arrive_peer_routers,
+		[ORIGIN_FLOOD_PORTS] = pipeline_switch_flood_ports,
+		[ORIGIN_FLOOD_PEERS] = pipeline_switch_flood_peers,
+		[ORIGIN_NETWORK_ROUTERS] = pipeline_arrive_network_routers,
+		[ORIGIN_PEER_ROUTERS] = pipeline_arrive_peer_routers,
 	};
 	struct maker m = { .world = w, .cookie = aggregate_cookie(kind, key), .emit = emit, .arg = arg };
 
@@ -85,42 +85,42 @@ void pipeline_static(const struct pipeline_world *w, pipeline_emit emit, void *a
 {
 	struct maker m = { .world = w, .cookie = cookie(0, 0), .emit = emit, .arg = arg };
 
-	arrive_static(&m);
-	answer_static(&m);
-	switch_static(&m);
-	routing_static(&m);
-	out_static(&m);
+	pipeline_arrive_static(&m);
+	pipeline_answer_static(&m);
+	pipeline_switch_static(&m);
+	pipeline_route_static(&m);
+	pipeline_out_static(&m);
 }
 
 static void make_port(const struct maker *m, const struct plan_port *p)
 {
-	arrive_port(m, p);
-	answer_port(m, p);
-	switch_port(m, p);
-	out_port(m, p);
+	pipeline_arrive_port(m, p);
+	pipeline_answer_port(m, p);
+	pipeline_switch_port(m, p);
+	pipeline_out_port(m, p);
 }
 
 static void make_peer(const struct maker *m, const struct plan_peer *p)
 {
-	arrive_peer(m, p);
-	switch_peer(m, p);
-	out_peer(m, p);
+	pipeline_arrive_peer(m, p);
+	pipeline_switch_peer(m, p);
+	pipeline_out_peer(m, p);
 }
 
 static void make_segment(const struct maker *m, const struct plan_segment *s)
 {
-	arrive_segment(m, s);
-	switch_segment(m, s);
-	routing_segment(m, s);
-	out_segment(m, s);
+	pipeline_arrive_segment(m, s);
+	pipeline_switch_segment(m, s);
+	pipeline_route_segment(m, s);
+	pipeline_out_segment(m, s);
 }
 
 static void make_interface(const struct maker *m, const struct plan_interface *i)
 {
-	arrive_interface(m, i);
-	answer_interface(m, i);
-	switch_interface(m, i);
-	routing_interface(m, i);
+	pipeline_arrive_interface(m, i);
+	pipeline_answer_interface(m, i);
+	pipeline_switch_interface(m, i);
+	pipeline_route_interface(m, i);
 }
 
 void pipeline_record(const struct plan_record *r, const struct pipeline_world *w, pipeline_emit emit, void *arg)
@@ -129,8 +129,8 @@ void pipeline_record(const struct plan_record *r, const struct pipeline_world *w
 
 	switch (r->table) {
 	case PLAN_HOST:
-		arrive_host(&m, &r->host);
-		out_host(&m, &r->host);
+		pipeline_arrive_host(&m, &r->host);
+		pipeline_out_host(&m, &r->host);
 		break;
 	case PLAN_PEER:
 		make_peer(&m, &r->peer);
@@ -139,24 +139,24 @@ void pipeline_record(const struct plan_record *r, const struct pipeline_world *w
 		make_segment(&m, &r->segment);
 		break;
 	case PLAN_SUBNET:
-		out_subnet(&m, &r->subnet);
+		pipeline_out_subnet(&m, &r->subnet);
 		break;
 	case PLAN_PORT:
 		make_port(&m, &r->port);
 		break;
 	case PLAN_FDB:
-		arrive_fdb(&m, &r->fdb);
-		switch_fdb(&m, &r->fdb);
+		pipeline_arrive_fdb(&m, &r->fdb);
+		pipeline_switch_fdb(&m, &r->fdb);
 		break;
 	case PLAN_NEIGHBOUR:
 		if (!ip_is_v4(&r->neighbour.key.ip))
 			break;
-		answer_neighbour(&m, &r->neighbour);
-		routing_neighbour(&m, &r->neighbour);
+		pipeline_answer_neighbour(&m, &r->neighbour);
+		pipeline_route_neighbour(&m, &r->neighbour);
 		break;
 	case PLAN_ROUTE:
 		if (is_v4(&r->route.key.prefix))
-			routing_route(&m, &r->route);
+			pipeline_route_route(&m, &r->route);
 		break;
 	case PLAN_INTERFACE:
 		make_interface(&m, &r->interface);

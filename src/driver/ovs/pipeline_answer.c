@@ -99,7 +99,7 @@ static void echo_reply(const struct maker *m)
 	turn_round(m, &f);
 }
 
-void answer_static(const struct maker *m)
+void pipeline_answer_static(const struct maker *m)
 {
 	make_rules(m, rules, N_ELEMENTS(rules));
 	arp_reply(m);
@@ -107,9 +107,9 @@ void answer_static(const struct maker *m)
 }
 
 /* Not counted here: what is too big comes by a branch on which flows count every packet. The agent counts. */
-void answer_port(const struct maker *m, const struct plan_port *p)
+void pipeline_answer_port(const struct maker *m, const struct plan_port *p)
 {
-	uint32_t ofport = world_ofport(m, p->key.port);
+	uint32_t ofport = make_ofport(m, p->key.port);
 	struct flow f;
 
 	if (!ofport)
@@ -130,7 +130,7 @@ static void arp_begin(const struct maker *m, struct flow *f, uint16_t priority, 
 	flow_match_ip(f, FIELD_ARP_TPA, &n->key.ip);
 }
 
-void answer_neighbour(const struct maker *m, const struct plan_neighbour *n)
+void pipeline_answer_neighbour(const struct maker *m, const struct plan_neighbour *n)
 {
 	struct flow f;
 
@@ -144,7 +144,7 @@ void answer_neighbour(const struct maker *m, const struct plan_neighbour *n)
 	make_goto(m, &f, TABLE_SWITCH);
 }
 
-void answer_interface(const struct maker *m, const struct plan_interface *i)
+void pipeline_answer_interface(const struct maker *m, const struct plan_interface *i)
 {
 	struct flow f;
 

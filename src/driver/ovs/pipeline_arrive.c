@@ -68,7 +68,7 @@ static const struct rule rules[] = {
 	{ TABLE_SOURCE_IP, 0, {}, .drop = DROP_SPOOF_IP },
 };
 
-void arrive_static(const struct maker *m)
+void pipeline_arrive_static(const struct maker *m)
 {
 	struct flow f;
 
@@ -77,7 +77,7 @@ void arrive_static(const struct maker *m)
 		return;
 	make_begin(m, &f, TABLE_CLASSIFY, PRIORITY_PLAIN);
 	flow_match(&f, FIELD_IN_PORT, m->world->tunnel_ofport);
-	load_flag(&f, FLAG_FROM_TUNNEL);
+	make_load_flag(&f, FLAG_FROM_TUNNEL);
 	make_goto(m, &f, TABLE_PEER);
 }
 
@@ -96,7 +96,7 @@ static void deny_mac(const struct maker *m, const struct mac *mac, uint32_t netw
 	make_drop(m, &f, DROP_SPOOF_MAC);
 }
 
-void arrive_host(const struct maker *m, const struct plan_host *h)
+void pipeline_arrive_host(const struct maker *m, const struct plan_host *h)
 {
 	deny_mac(m, &h->dvr_mac, 0);
 }
@@ -195,9 +195,9 @@ static void port_open(const struct maker *m, const struct plan_port *p)
 	}
 }
 
-void arrive_port(const struct maker *m, const struct plan_port *p)
+void pipeline_arrive_port(const struct maker *m, const struct plan_port *p)
 {
-	uint32_t ofport = world_ofport(m, p->key.port);
+	uint32_t ofport = make_ofport(m, p->key.port);
 	struct flow f;
 
 	if (!ofport)
@@ -219,7 +219,7 @@ void arrive_port(const struct maker *m, const struct plan_port *p)
 
 /* ------------------------------------------------------------------ from a peer */
 
-void arrive_peer(const struct maker *m, const struct plan_peer *p)
+void pipeline_arrive_peer(const struct maker *m, const struct plan_peer *p)
 {
 	struct flow f;
 
@@ -236,7 +236,7 @@ void arrive_peer(const struct maker *m, const struct plan_peer *p)
 	make_goto(m, &f, TABLE_MEMBER);
 }
 
-void arrive_segment(const struct maker *m, const struct plan_segment *s)
+void pipeline_arrive_segment(const struct maker *m, const struct plan_segment *s)
 {
 	struct flow f;
 
@@ -261,14 +261,14 @@ static void peer_station(const struct maker *m, const struct plan_fdb *fdb, uint
 	make_goto(m, &f, TABLE_TUNNEL_PAYLOAD);
 }
 
-void arrive_fdb(const struct maker *m, const struct plan_fdb *fdb)
+void pipeline_arrive_fdb(const struct maker *m, const struct plan_fdb *fdb)
 {
 	peer_station(m, fdb, fdb->peer);
 	if (fdb->next != fdb->peer)
 		peer_station(m, fdb, fdb->next);
 }
 
-void arrive_interface(const struct maker *m, const struct plan_interface *i)
+void pipeline_arrive_interface(const struct maker *m, const struct plan_interface *i)
 {
 	struct flow f;
 
@@ -283,9 +283,10 @@ void arrive_interface(const struct maker *m, const struct plan_interface *i)
 
 /*
  * A peer may, when some router has an interface on the network and the peer as a member: a join of two sets,
- * which is what conjunctions are. One flow has at most 4,000 of them, so routers are dealt out to priorities.
+ * which is what conjunctions are. One flow holds 4,000 of them, so routers are dealt out to priorities; what is
+ * beyond that may not.
  */
-#define CLASSES 8
+#define CLASSES 64
 #define PRIORITY_CLASS(router) (uint16_t)(PRIORITY_PLAIN + (router) % CLASSES)
 
 static void make_clause(const struct maker *m, enum field field, uint32_t value, unsigned clause,
@@ -298,7 +299,7 @@ static void make_clause(const struct maker *m, enum field field, uint32_t value,
 		make_begin(m, &f, TABLE_MEMBER, PRIORITY_CLASS(class));
 		flow_match(&f, field, value);
 		for (size_t i = 0; i < n; i++) {
-			if (routers[i] % CLASSES != class)
+			if (routers[i] % CLASSES != class || flow_room(&f) < FLOW_ACTION_MAX)
 				continue;
 			flow_conjunction(&f, routers[i], clause, 2);
 			found++;
@@ -310,7 +311,7 @@ static void make_clause(const struct maker *m, enum field field, uint32_t value,
 	}
 }
 
-void arrive_network_routers(const struct maker *m, uint32_t network, const uint32_t *routers, size_t n)
+void pipeline_arrive_network_routers(const struct maker *m, uint32_t network, const uint32_t *routers, size_t n)
 {
 	make_clause(m, METADATA_NETWORK, network, 1, routers, n);
 	for (size_t i = 0; i < n; i++) {
@@ -319,12 +320,12 @@ void arrive_network_routers(const struct maker *m, uint32_t network, const uint3
 		make_begin(m, &f, TABLE_MEMBER, PRIORITY_CLASS(routers[i]));
 		flow_match(&f, METADATA_NETWORK, network);
 		flow_match(&f, FIELD_CONJ_ID, routers[i]);
-		load_flag(&f, FLAG_ROUTED);
+		make_load_flag(&f, FLAG_ROUTED);
 		make_goto(m, &f, TABLE_TUNNEL_PAYLOAD);
 	}
 }
 
-void arrive_peer_routers(const struct maker *m, uint32_t peer, const uint32_t *routers, size_t n)
+void pipeline_arrive_peer_routers(const struct maker *m, uint32_t peer, const uint32_t *routers, size_t n)
 {
 	make_clause(m, REG_PEER, peer, 2, routers, n);
 }

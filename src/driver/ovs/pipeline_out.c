@@ -54,7 +54,7 @@ static void send_out(const struct maker *m, struct flow *f)
 	make_verdict(m, f, VERDICT_SEND);
 }
 
-void out_static(const struct maker *m)
+void pipeline_out_static(const struct maker *m)
 {
 	struct flow f;
 
@@ -69,19 +69,19 @@ void out_static(const struct maker *m)
 /* ------------------------------------------------------------------ to a peer */
 
 /* What a router of this host has sent goes by its name: no MAC of a router crosses a wire. */
-void out_host(const struct maker *m, const struct plan_host *h)
+void pipeline_out_host(const struct maker *m, const struct plan_host *h)
 {
 	struct flow f;
 
 	if (!m->world->tunnel_ofport)
 		return;
 	make_begin(m, &f, TABLE_SEND_OUT, PRIORITY_HERE);
-	match_flag(&f, FLAG_ROUTED_HERE, true);
+	make_match_flag(&f, FLAG_ROUTED_HERE, true);
 	flow_load_mac(&f, FIELD_ETH_SRC, &h->dvr_mac);
 	send_out(m, &f);
 }
 
-void out_segment(const struct maker *m, const struct plan_segment *s)
+void pipeline_out_segment(const struct maker *m, const struct plan_segment *s)
 {
 	struct flow f;
 
@@ -94,11 +94,11 @@ void out_segment(const struct maker *m, const struct plan_segment *s)
 
 	make_begin(m, &f, TABLE_SEND_SIZE, PRIORITY_PLAIN);
 	flow_match(&f, METADATA_NETWORK, s->network);
-	load_too_big(&f, s->mtu);
+	make_load_too_big(&f, s->mtu);
 	make_goto(m, &f, TABLE_SEND_OUT);
 }
 
-void out_peer(const struct maker *m, const struct plan_peer *p)
+void pipeline_out_peer(const struct maker *m, const struct plan_peer *p)
 {
 	struct flow f;
 
@@ -114,14 +114,14 @@ void out_peer(const struct maker *m, const struct plan_peer *p)
 
 /* What a peer has routed gets the MAC that the VM takes for its gateway, by where it goes, else by the port's address.
  */
-void out_subnet(const struct maker *m, const struct plan_subnet *s)
+void pipeline_out_subnet(const struct maker *m, const struct plan_subnet *s)
 {
 	uint16_t priority;
 	struct flow f;
 
 	if (!is_v4(&s->key.prefix))
 		return;
-	priority = prefix_priority(&s->key.prefix);
+	priority = make_prefix_priority(&s->key.prefix);
 	make_begin(m, &f, TABLE_GATEWAY, priority);
 	flow_match(&f, METADATA_NETWORK, s->key.network);
 	flow_match(&f, FIELD_ETH_TYPE, ETHERTYPE_V4);
@@ -164,9 +164,9 @@ static void port_out(const struct maker *m, const struct plan_port *p, uint32_t 
 	make_verdict(m, &f, VERDICT_DELIVER);
 }
 
-void out_port(const struct maker *m, const struct plan_port *p)
+void pipeline_out_port(const struct maker *m, const struct plan_port *p)
 {
-	uint32_t ofport = world_ofport(m, p->key.port);
+	uint32_t ofport = make_ofport(m, p->key.port);
 	const struct ip *first = first_address(p);
 	struct flow f;
 

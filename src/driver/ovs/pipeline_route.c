@@ -51,7 +51,7 @@ static void leave(const struct maker *m)
 	make_begin(m, &f, TABLE_NEXT, 0);
 	flow_move_bits(&f, XREG_MAC, 0, FIELD_ETH_DST, 0, 48);
 	flow_move_bits(&f, XREG_INTERFACE, 0, FIELD_ETH_SRC, 0, 48);
-	load_flag(&f, FLAG_ROUTED_HERE);
+	make_load_flag(&f, FLAG_ROUTED_HERE);
 	make_goto(m, &f, TABLE_FDB);
 }
 
@@ -69,7 +69,7 @@ static void hops(const struct maker *m)
 	}
 }
 
-void routing_static(const struct maker *m)
+void pipeline_route_static(const struct maker *m)
 {
 	struct flow f;
 
@@ -83,24 +83,24 @@ void routing_static(const struct maker *m)
 		error(m, &f, DROP_TTL);
 	}
 	make_begin(m, &f, TABLE_SIZE, PRIORITY_PLAIN);
-	match_flag(&f, FLAG_TOO_BIG, true);
+	make_match_flag(&f, FLAG_TOO_BIG, true);
 	error(m, &f, DROP_TOO_BIG);
 	leave(m);
 	hops(m);
 }
 
-void routing_segment(const struct maker *m, const struct plan_segment *s)
+void pipeline_route_segment(const struct maker *m, const struct plan_segment *s)
 {
 	struct flow f;
 
 	make_begin(m, &f, TABLE_MTU, PRIORITY_PLAIN);
 	flow_match(&f, METADATA_NETWORK, s->network);
 	flow_load(&f, REG_MTU, s->mtu);
-	load_too_big(&f, s->mtu);
+	make_load_too_big(&f, s->mtu);
 	make_goto(m, &f, TABLE_SIZE);
 }
 
-void routing_neighbour(const struct maker *m, const struct plan_neighbour *n)
+void pipeline_route_neighbour(const struct maker *m, const struct plan_neighbour *n)
 {
 	struct flow f;
 
@@ -113,11 +113,11 @@ void routing_neighbour(const struct maker *m, const struct plan_neighbour *n)
 	make_goto(m, &f, TABLE_NEXT);
 }
 
-void routing_route(const struct maker *m, const struct plan_route *r)
+void pipeline_route_route(const struct maker *m, const struct plan_route *r)
 {
 	struct flow f;
 
-	make_begin(m, &f, TABLE_ROUTE, prefix_priority(&r->key.prefix));
+	make_begin(m, &f, TABLE_ROUTE, make_prefix_priority(&r->key.prefix));
 	flow_match(&f, REG_ROUTER, r->key.part.router);
 	flow_match(&f, FIELD_ETH_TYPE, ETHERTYPE_V4);
 	flow_match_prefix(&f, FIELD_IPV4_DST, &r->key.prefix);
@@ -137,7 +137,7 @@ static bool is_first_address(const struct plan_interface *i, uint8_t n)
 }
 
 /* The addresses of a router are its own on all its interfaces, also those of an interface that is down. */
-void routing_interface(const struct maker *m, const struct plan_interface *i)
+void pipeline_route_interface(const struct maker *m, const struct plan_interface *i)
 {
 	struct flow f;
 
@@ -156,6 +156,6 @@ void routing_interface(const struct maker *m, const struct plan_interface *i)
 		make_drop(m, &f, DROP_INTERFACE_DOWN);
 		return;
 	}
-	load_router(&f, i);
+	make_load_router(&f, i);
 	make_goto(m, &f, TABLE_HOP);
 }

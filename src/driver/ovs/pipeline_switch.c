@@ -27,18 +27,18 @@ static void match_station(struct flow *f, uint32_t network, const struct mac *ma
 }
 
 /* What is wrong with the router, or with who asks it, is said there. */
-void switch_interface(const struct maker *m, const struct plan_interface *i)
+void pipeline_switch_interface(const struct maker *m, const struct plan_interface *i)
 {
 	struct flow f;
 
 	make_begin(m, &f, TABLE_SWITCH, PRIORITY_PLAIN);
 	match_station(&f, i->key.network, &i->key.mac);
 	if (i->up)
-		load_router(&f, i);
+		make_load_router(&f, i);
 	make_goto(m, &f, TABLE_ROUTER);
 }
 
-void switch_fdb(const struct maker *m, const struct plan_fdb *fdb)
+void pipeline_switch_fdb(const struct maker *m, const struct plan_fdb *fdb)
 {
 	struct flow f;
 
@@ -68,8 +68,11 @@ static const struct rule flood_rules[] = {
 	{ TABLE_FLOOD_PORTS, 0, {}, .go = TABLE_FLOOD_SEGMENT },
 };
 
-/* A member's actions have 32 bytes, and one flow at most 65,535. */
-#define MEMBERS_MAX 1024
+/*
+ * One flow holds 2,037 members (32 bytes each), and one packet may make 4,096 resubmits: so many of each list get
+ * a copy.
+ */
+#define MEMBERS_MAX 2000
 
 static void flood_begin(const struct maker *m, struct flow *f)
 {
@@ -78,35 +81,21 @@ static void flood_begin(const struct maker *m, struct flow *f)
 	make_goto(m, f, TABLE_FLOOD_PORTS);
 }
 
-/* One list, in flows of MEMBERS_MAX: each but the last goes on to the next by REG_HOPS. `next`: behind the last. */
-static void make_list(const struct maker *m, enum table table, uint32_t network, enum field member, enum table each,
-		      const uint32_t *members, size_t n, int next)
+static void list_begin(const struct maker *m, struct flow *f, enum table table, uint32_t network)
 {
-	for (size_t part = 0; part * MEMBERS_MAX < n; part++) {
-		size_t end = (part + 1) * MEMBERS_MAX;
-		struct flow f;
+	make_begin(m, f, table, PRIORITY_PLAIN);
+	flow_match(f, METADATA_NETWORK, network);
+}
 
-		make_begin(m, &f, table, PRIORITY_PLAIN);
-		flow_match(&f, METADATA_NETWORK, network);
-		flow_match(&f, REG_HOPS, part);
-		for (size_t i = part * MEMBERS_MAX; i < n && i < end; i++) {
-			flow_load(&f, member, members[i]);
-			flow_resubmit(&f, (uint8_t)each);
-		}
-		if (end < n) {
-			flow_load(&f, REG_HOPS, part + 1);
-			flow_resubmit(&f, (uint8_t)table);
-			make_end(m, &f);
-		} else if (next >= 0) {
-			flow_load(&f, REG_HOPS, 0);
-			make_goto(m, &f, (enum table)next);
-		} else {
-			make_end(m, &f);
-		}
+static void to_each(struct flow *f, enum field member, enum table each, const uint32_t *members, size_t n)
+{
+	for (size_t i = 0; i < n && i < MEMBERS_MAX; i++) {
+		flow_load(f, member, members[i]);
+		flow_resubmit(f, (uint8_t)each);
 	}
 }
 
-void switch_static(const struct maker *m)
+void pipeline_switch_static(const struct maker *m)
 {
 	struct flow f;
 
@@ -116,13 +105,13 @@ void switch_static(const struct maker *m)
 	flood_begin(m, &f);
 
 	make_begin(m, &f, TABLE_FLOOD_PEERS, PRIORITY_ROUTED);
-	match_flag(&f, FLAG_TOO_BIG, true);
+	make_match_flag(&f, FLAG_TOO_BIG, true);
 	make_end(m, &f);
 }
 
-void switch_port(const struct maker *m, const struct plan_port *p)
+void pipeline_switch_port(const struct maker *m, const struct plan_port *p)
 {
-	uint32_t ofport = world_ofport(m, p->key.port);
+	uint32_t ofport = make_ofport(m, p->key.port);
 	struct flow f;
 
 	if (!ofport || !p->up)
@@ -139,21 +128,21 @@ void switch_port(const struct maker *m, const struct plan_port *p)
 	make_end(m, &f);
 }
 
-void switch_segment(const struct maker *m, const struct plan_segment *s)
+void pipeline_switch_segment(const struct maker *m, const struct plan_segment *s)
 {
 	struct flow f;
 
 	if (s->key.type != PLAN_SEGMENT_VXLAN)
 		return;
 	make_begin(m, &f, TABLE_FLOOD_SEGMENT, PRIORITY_PLAIN);
-	match_flag(&f, FLAG_FROM_TUNNEL, false);
+	make_match_flag(&f, FLAG_FROM_TUNNEL, false);
 	flow_match(&f, METADATA_NETWORK, s->network);
 	flow_load(&f, FIELD_TUN_ID, s->key.id);
-	load_too_big(&f, s->mtu);
+	make_load_too_big(&f, s->mtu);
 	make_goto(m, &f, TABLE_FLOOD_PEERS);
 }
 
-void switch_peer(const struct maker *m, const struct plan_peer *p)
+void pipeline_switch_peer(const struct maker *m, const struct plan_peer *p)
 {
 	struct flow f;
 
@@ -166,12 +155,20 @@ void switch_peer(const struct maker *m, const struct plan_peer *p)
 	make_end(m, &f);
 }
 
-void switch_flood_ports(const struct maker *m, uint32_t network, const uint32_t *ports, size_t n)
+void pipeline_switch_flood_ports(const struct maker *m, uint32_t network, const uint32_t *ports, size_t n)
 {
-	make_list(m, TABLE_FLOOD_PORTS, network, REG_OUT, TABLE_FLOOD_PORT, ports, n, TABLE_FLOOD_SEGMENT);
+	struct flow f;
+
+	list_begin(m, &f, TABLE_FLOOD_PORTS, network);
+	to_each(&f, REG_OUT, TABLE_FLOOD_PORT, ports, n);
+	make_goto(m, &f, TABLE_FLOOD_SEGMENT);
 }
 
-void switch_flood_peers(const struct maker *m, uint32_t network, const uint32_t *peers, size_t n)
+void pipeline_switch_flood_peers(const struct maker *m, uint32_t network, const uint32_t *peers, size_t n)
 {
-	make_list(m, TABLE_FLOOD_PEERS, network, REG_PEER, TABLE_FLOOD_PEER, peers, n, -1);
+	struct flow f;
+
+	list_begin(m, &f, TABLE_FLOOD_PEERS, network);
+	to_each(&f, REG_PEER, TABLE_FLOOD_PEER, peers, n);
+	make_end(m, &f);
 }

@@ -98,7 +98,7 @@ const char *table_name(enum table table); /* "route" */
 #define REG_PEER FIELD_REG4 /* the host it came from, then the one it goes to */
 #define REG_OUT FIELD_REG5 /* the port it goes to */
 #define XREG_MAC FIELD_XREG3 /* reg6, reg7: of the neighbour */
-#define REG_HOPS FIELD_REG8 /* routers behind it; in a flood: which part of a list */
+#define REG_HOPS FIELD_REG8 /* routers behind it */
 #define REG_ADDRESS FIELD_REG9 /* of the interface it came in by: the source of errors; 0: none */
 #define XREG_INTERFACE FIELD_XREG5 /* reg10, reg11: the MAC of the interface it leaves by */
 #define REG_MTU FIELD_REG12 /* of the network it goes to */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "driver/ovs/pipeline_parts.h"
+#include "driver/ovs/make.h"
 
 #include "net/packet.h"
 
@@ -31,17 +31,17 @@ void make_verdict(const struct maker *m, struct flow *f, enum verdict verdict)
 	make_goto(m, f, TABLE_COUNT);
 }
 
-void match_flag(struct flow *f, enum flag flag, bool set)
+void make_match_flag(struct flow *f, enum flag flag, bool set)
 {
 	flow_match_masked(f, REG_FLAGS, set ? 1u << flag : 0, 1u << flag);
 }
 
-void load_flag(struct flow *f, enum flag flag)
+void make_load_flag(struct flow *f, enum flag flag)
 {
 	flow_load_bits(f, REG_FLAGS, flag, 1, 1);
 }
 
-uint32_t world_ofport(const struct maker *m, uint32_t port)
+uint32_t make_ofport(const struct maker *m, uint32_t port)
 {
 	return m->world->ofport(port, m->world->arg);
 }
@@ -51,7 +51,7 @@ bool is_v4(const struct prefix *p)
 	return prefix_version(p) == 4;
 }
 
-uint16_t prefix_priority(const struct prefix *p)
+uint16_t make_prefix_priority(const struct prefix *p)
 {
 	return (uint16_t)(p->len - IP_V4_BITS + 1);
 }
@@ -64,13 +64,13 @@ static uint32_t first_v4(const struct plan_interface *i)
 	return 0;
 }
 
-void load_router(struct flow *f, const struct plan_interface *in)
+void make_load_router(struct flow *f, const struct plan_interface *in)
 {
 	flow_load(f, REG_ROUTER, in->part.router);
 	flow_load(f, REG_ADDRESS, first_v4(in));
 }
 
-void load_too_big(struct flow *f, uint32_t mtu)
+void make_load_too_big(struct flow *f, uint32_t mtu)
 {
 	if (mtu < UINT16_MAX - ETH_SIZE)
 		flow_check_pkt_larger(f, (uint16_t)(mtu + ETH_SIZE), REG_FLAGS, FLAG_TOO_BIG);

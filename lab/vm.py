@@ -55,6 +55,10 @@ class VM:
         self.space = Space.make(self.lab.name, f"vm:{self.name}")
         self.data["space"] = self.space.save()
         self.lab.state.save()
+        self.connect()
+
+    def connect(self):
+        """Gives it a card in its host, with its addresses."""
         host = self.lab.host(self.data["host"])
         underlay.plug(host.need(), self.space, self.data["device"], self.data["mac"], self.data["mtu"])
         self.plug(host)

@@ -39,6 +39,22 @@ def pytest_addoption(parser):
     parser.addoption("--driver", default="ebpf", choices=list(DRIVERS), help="what the labs' hosts have as their datapath")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "only_on(*drivers, why): a test of these drivers; for others it is skipped, and says why")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests of a driver's own are no part of another's run; what all should do and one cannot is skipped."""
+    driver = config.getoption("--driver")
+    for item in items:
+        mark = item.get_closest_marker("only_on")
+        if mark and driver not in mark.args and "why" in mark.kwargs:
+            item.add_marker(pytest.mark.skip(reason=f"not on {driver}: {mark.kwargs['why']}"))
+    others = [i for i in items if (m := i.get_closest_marker("only_on")) and driver not in m.args and "why" not in m.kwargs]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [i for i in items if i not in others]
+
+
 @pytest.fixture(scope="session")
 def driver(request):
     return request.config.getoption("--driver")

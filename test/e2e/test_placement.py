@@ -86,6 +86,18 @@ def test_without_its_interface_a_network_is_not_routed(watched):
     watched.sees(watched.blue1, watched.green2.ip, 2)
 
 
+def test_the_first_packet_to_a_new_peer_arrives(fabric):
+    """Hosts that had nothing to do with each other: when the port is ACTIVE they know each other's places on the wire."""
+    far = fabric.lab.boot("far", "green", "network")
+    try:
+        fabric.sees(fabric.blue1, far.ip, 1)
+        fabric.sees(far, fabric.blue2.ip, 1)
+    finally:
+        fabric.lab.stop("far")
+    for host in ("compute1", "compute2"):
+        until(f"{host} has one peer again", lambda: tables(fabric.lab, host)["peer"] == 1, 10)
+
+
 @pytest.mark.parametrize("state", [False, True])
 def test_admin_state_of_a_port(watched, state):
     watched.api.update("ports", watched.green2.data["port"], admin_state_up=state)

@@ -9,23 +9,14 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
 from lab.base import until
-from tap import TUN_F_CSUM, TUN_F_TSO4, TapVM
+from tap import FINISHED_ONLY, TUN_F_CSUM, TUN_F_TSO4, tap_guest
 
 
-@pytest.fixture(params=[0, TUN_F_CSUM | TUN_F_TSO4], ids=["no offloads", "csum and tso"])
+@pytest.fixture(params=[0, pytest.param(TUN_F_CSUM | TUN_F_TSO4, marks=FINISHED_ONLY)], ids=["no offloads", "csum and tso"])
 def guest(request, watched):
-    """A guest on compute2, in green."""
-    api = watched.api
-    port = api.create("ports", network_id=watched.networks["green"]["id"], device_owner="compute:nova",
-                      device_id="guest", **{"binding:host_id": "compute2"})
-    try:
-        with TapVM(watched.lab.host("compute2"), port, watched.networks["green"]["mtu"], request.param) as vm:
-            until("the tap's port is ACTIVE", lambda: api.show("ports", port["id"])["status"] == "ACTIVE", 10)
-            watched.places[vm.ip] = {"compute2"}
-            yield vm
-            assert [str(f) for f in vm.bad] == []
-    finally:
-        api.delete("ports", port["id"])
+    with tap_guest(watched, "green", "compute2", request.param) as vm:
+        yield vm
+        assert [str(f) for f in vm.bad] == []
 
 
 @pytest.mark.parametrize("peer", ["green2", "blue2", "green1", "blue1"])

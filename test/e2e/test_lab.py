@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from conftest import BUILD, lab_name
-from lab import Lab, LabError, ns
+from lab import Lab, LabError, ns, underlay
 from lab.base import until
 from lab.state import ROOT
 from lab.traffic import ping
@@ -40,6 +40,50 @@ def test_a_host_has_its_own_mounts_and_name(bare):
     host.run("mkdir", "/sys/fs/bpf/here")
     assert "here" not in bare.host("compute2").space.run("ls", "/sys/fs/bpf")
     assert not os.path.exists("/sys/fs/bpf/here")
+
+
+@pytest.mark.only_on("openvswitch", "mixed")
+def test_open_vswitch_is_the_hosts_own(bare):
+    """By its usual paths, whatever the machine itself runs there; the host's address is on br-phy, and only there."""
+    switch = {h.name: h.space.run("ovs-vsctl", "get", "Open_vSwitch", ".", "_uuid") for h in bare.hosts() if h.vswitch}
+    assert "compute1" in switch and len(set(switch.values())) == len(switch)
+    for host in bare.hosts():
+        assert ("conf.db" in host.space.run("ls", "/etc/openvswitch")) == (host.name in switch)
+        assert os.path.exists(f"{host.dir}/run/openvswitch") == (host.name in switch)
+    host = bare.host("compute1").space
+    assert host.run("ovs-vsctl", "list-br").split() == ["br-phy"]
+    assert host.run("ovs-vsctl", "list-ports", "br-phy").split() == ["eth0"]
+    assert [line.split()[1] for line in host.run("ip", "-4", "-o", "addr").splitlines()] == ["lo", "br-phy"]
+
+
+@pytest.mark.only_on("openvswitch", "mixed")
+def test_open_vswitch_dies_and_comes_back(bare):
+    host = bare.host("compute1").space
+    for what in ("ovs-vswitchd@compute1", "ovsdb-server@compute1"):
+        bare.kill(what)
+        assert bare.status()["hosts"]["compute1"][what.partition("@")[0]] is None
+        with pytest.raises(LabError):
+            bare.kill(what)
+        assert ping(host, "172.20.0.12", 1, options=["-W", "0.2"])[1] == 0
+        bare.start(what)
+        until("the host is reached", lambda: ping(host, "172.20.0.12", 1, options=["-W", "0.2"])[1] == 1, 10)
+        bare.restart(what)
+        until("the host is reached", lambda: ping(host, "172.20.0.12", 1, options=["-W", "0.2"])[1] == 1, 10)
+
+
+@pytest.mark.only_on("openvswitch", "mixed")
+def test_the_hosts_own_stack_hears_nothing_from_vms(bare):
+    """The kernel sees what the userspace datapath sees: a VM must not reach its host by that."""
+    host, guest = bare.host("compute1").space, ns.Space.make(bare.name, "vm:guest")
+    try:
+        underlay.plug(host, guest, "taptest", "fa:16:3e:00:00:01", 1500)
+        tap = host.run("cat", "/sys/class/net/taptest/address").strip()
+        guest.run("ip", "-batch", "-", input="addr add 172.20.0.12/24 dev eth0\nlink set eth0 up\n")
+        assert ping(guest, "172.20.0.11", 2, options=["-W", "0.2"])[1] == 0, "ARP"
+        guest.run("ip", "neigh", "replace", "172.20.0.11", "lladdr", tap, "dev", "eth0")
+        assert ping(guest, "172.20.0.11", 2, options=["-W", "0.2"])[1] == 0, "IP"
+    finally:
+        guest.end()
 
 
 def test_only_one_device_in_the_root_namespace(bare):

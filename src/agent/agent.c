@@ -319,6 +319,7 @@ static int on_hello(struct message_hello *ret, struct err *err, void *arg)
 	snprintf(ret->vif_type, sizeof(ret->vif_type), "%s", a->config.ops->vif_type);
 	snprintf(ret->tunnel_ip, sizeof(ret->tunnel_ip), "%s", a->config.tunnel_ip);
 	snprintf(ret->agent_mode, sizeof(ret->agent_mode), "%s", a->config.agent_mode);
+	ret->configurations = a->config.configurations;
 	ret->heartbeat_ms = (uint32_t)(heartbeat_us(a) / 1000);
 	follow_hello(a->follow, ret);
 	return 0;

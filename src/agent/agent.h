@@ -17,6 +17,7 @@
 #include "agent/apply.h"
 #include "agent/follow.h"
 #include "agent/status.h"
+#include "base/json.h"
 #include "driver/driver.h"
 
 struct agent;
@@ -33,6 +34,7 @@ struct agent_config {
 	const char *control; /* "unix:PATH"; NULL: none */
 	const char *tunnel_ip;
 	const char *agent_mode;
+	json_t *configurations; /* what the agent's hello says of this host beyond the rest, or NULL */
 	uint64_t report_us; /* between heartbeats; 0: MESSAGE_HEARTBEAT_US */
 	const struct driver_ops *ops;
 	struct driver_config driver;

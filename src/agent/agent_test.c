@@ -247,6 +247,23 @@ static void test_nonsense_of_the_server(void **state)
 	testing_converged(WORLD);
 }
 
+/* Of this host, in each hello. */
+static void test_configurations(void **state)
+{
+	_cleanup_(json_decrefp) json_t *said = json_pack("{s:s}", "integration_bridge", "br-lab");
+
+	(void)state;
+	testing.config.configurations = said;
+	testing_server_up();
+	testing_agent_up();
+	testing_heard("\"configurations\":{\"integration_bridge\":\"br-lab\"}");
+	testing_say(WELCOME("snapshot") WORLD SNAPSHOT_END("100"));
+	testing_heard("{\"report\":{\"applied\":100");
+	testing_hang_up();
+	testing_heard("\"configurations\":{\"integration_bridge\":\"br-lab\"}");
+	testing_agent_down();
+}
+
 static void test_report_interval(void **state)
 {
 	(void)state;
@@ -307,6 +324,7 @@ int main(void)
 		T(test_not_held),
 		T(test_refused_keeps_forwarding),
 		T(test_nonsense_of_the_server),
+		T(test_configurations),
 		T(test_report_interval),
 		T(test_answers),
 	};

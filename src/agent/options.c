@@ -6,16 +6,23 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/conf.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "io/where.h"
 
 #define MAX_DATAPATHS 8
+#define OVSDB_SOCKET "unix:/var/run/openvswitch/db.sock"
+#define OVSDB_NEUTRON "tcp:127.0.0.1:6640" /* Neutron's default: where its agent makes Open vSwitch listen */
+#define ASK_US 2000000
+#define BRIDGE_NAME_SIZE 16 /* of a device */
 
 static const char *const agent_modes[] = { "legacy", "dvr", "dvr_snat", "dvr_no_external", NULL };
+static const char *const datapath_types[] = { "system", "netdev", NULL };
 static const char *datapaths[MAX_DATAPATHS + 1]; /* the names of the drivers that there are */
 
 /* ---- what values will do: NULL, or what was expected ---- */
@@ -78,16 +85,55 @@ static const char *expect_where(const struct conf *c, const struct conf_option *
 	return where_parse(text, &at, NULL) < 0 ? "ADDRESS:PORT" : NULL;
 }
 
+static const char *expect_ovsdb(const struct conf *c, const struct conf_option *o, const char *value)
+{
+	struct where at;
+
+	(void)c;
+	(void)o;
+	if (!strncmp(value, "ssl:", 4))
+		return "unix:PATH or tcp:ADDRESS:PORT: TLS is not served so far";
+	return where_parse(value, &at, NULL) < 0 ? "unix:PATH or tcp:ADDRESS:PORT" : NULL;
+}
+
+static const char *expect_bridge(const struct conf *c, const struct conf_option *o, const char *value)
+{
+	(void)c;
+	(void)o;
+	return *value && strlen(value) < BRIDGE_NAME_SIZE && !strpbrk(value, "/ \t")
+		       ? NULL
+		       : "the name of a bridge: 1 to 15 characters, no blank and no slash";
+}
+
+/* ---- what has no effect beside the rest ---- */
+
+static bool is_datapath(const struct conf *c, const char *name)
+{
+	return !strcmp(conf_string(c, "neutrino", "datapath"), name);
+}
+
+static const char *idle_without_ovs(const struct conf *c, const struct conf_option *o)
+{
+	(void)o;
+	return is_datapath(c, "openvswitch") ? NULL : "the datapath of this host is not Open vSwitch";
+}
+
+static const char *idle_without_ebpf(const struct conf *c, const struct conf_option *o)
+{
+	(void)o;
+	return is_datapath(c, "ebpf") ? NULL : "the datapath of this host is not eBPF";
+}
+
 static const struct conf_option table[] = {
 	{ "DEFAULT", "host", CONF_STRING, .check = expect_host },
 	{ "DEFAULT", "state_path", CONF_STRING, "/var/lib/neutrino" },
 	{ "DEFAULT", "agent_mode", CONF_STRING, "legacy", .choices = agent_modes },
 	{ "DEFAULT", "debug", CONF_BOOL, "false" },
 	{ "ovs", "local_ip", CONF_IP, .check = expect_tunnel_ip },
-	{ "ovs", "ovsdb_connection", CONF_STRING, "unix:/var/run/openvswitch/db.sock" },
-	{ "ovs", "integration_bridge", CONF_STRING, "br-int" },
-	{ "ovs", "datapath_type", CONF_STRING, "system" },
-	{ "agent", "tunnel_csum", CONF_BOOL, "false" },
+	{ "ovs", "ovsdb_connection", CONF_STRING, OVSDB_SOCKET, .check = expect_ovsdb, .idle = idle_without_ovs },
+	{ "ovs", "integration_bridge", CONF_STRING, "br-int", .check = expect_bridge, .idle = idle_without_ovs },
+	{ "ovs", "datapath_type", CONF_STRING, "system", .choices = datapath_types, .idle = idle_without_ovs },
+	{ "agent", "tunnel_csum", CONF_BOOL, "false", .idle = idle_without_ovs },
 	{ "agent", "report_interval", CONF_FLOAT, "10", 1, 600 },
 	{ "agent", "tunnel_types", CONF_LIST, "", .check = expect_vxlan },
 	{ "agent", "vxlan_udp_port", CONF_INT, "4789", 1, 65535 },
@@ -98,7 +144,7 @@ static const struct conf_option table[] = {
 	{ "neutrino", "token_file", CONF_STRING, "/etc/neutron/neutrino.token" },
 	{ "neutrino", "datapath", CONF_STRING, "ebpf", .choices = datapaths },
 	{ "neutrino", "control_socket", CONF_STRING, "/run/neutrino/agent.sock" },
-	{ "neutrino", "pin_dir", CONF_STRING, "/sys/fs/bpf/neutrino" },
+	{ "neutrino", "pin_dir", CONF_STRING, "/sys/fs/bpf/neutrino", .idle = idle_without_ebpf },
 	{ "neutrino", "run_dir", CONF_STRING, "/run/neutrino" },
 };
 
@@ -130,6 +176,45 @@ static int read_files(struct conf *c, const struct options_source *sources, size
 	return r;
 }
 
+/* ---- defaults that this host decides ---- */
+
+static bool answers(const char *text)
+{
+	const struct timeval patience = { .tv_usec = ASK_US % 1000000, .tv_sec = ASK_US / 1000000 };
+	_cleanup_(closep) int fd = -1;
+	struct where at;
+
+	if (where_parse(text, &at, NULL) < 0)
+		return false;
+	fd = socket(at.addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	return fd >= 0 && connect(fd, (const struct sockaddr *)&at.addr, at.len) == 0;
+}
+
+static bool has_datapath(const char *name)
+{
+	for (size_t i = 0; datapaths[i]; i++)
+		if (!strcmp(datapaths[i], name))
+			return true;
+	return false;
+}
+
+/* Open vSwitch, where its database answers: by the option, or else by its own socket or where Neutron has it listen. */
+static void pick_defaults(struct conf *c)
+{
+	static const char *const usual[] = { OVSDB_SOCKET, OVSDB_NEUTRON };
+	const char *ovsdb;
+
+	for (size_t i = 0; i < N_ELEMENTS(usual) && !conf_is_set(c, "ovs", "ovsdb_connection"); i++)
+		if (answers(usual[i])) {
+			conf_set_default(c, "ovs", "ovsdb_connection", usual[i]);
+			break;
+		}
+	ovsdb = conf_string(c, "ovs", "ovsdb_connection"); /* NULL: refers to nothing; told by conf_check() */
+	if (ovsdb && has_datapath("openvswitch") && answers(ovsdb))
+		conf_set_default(c, "neutrino", "datapath", "openvswitch");
+}
+
 static int pick_host(struct options *o, struct err *err)
 {
 	const char *host = conf_string(o->conf, "DEFAULT", "host");
@@ -151,6 +236,18 @@ static void pick_driver(struct options *o, const struct driver_ops *const *drive
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(name, drivers[i]->name))
 			o->config.ops = drivers[i];
+}
+
+/* What Neutron's Open vSwitch agent reports of its bridge, by its names. */
+static void pick_configurations(struct options *o)
+{
+	const struct driver_config *d = &o->config.driver;
+
+	if (!is_datapath(o->conf, "openvswitch"))
+		return;
+	o->configurations =
+		json_pack("{s:s,s:s}", "integration_bridge", d->integration_bridge, "datapath_type", d->datapath_type);
+	o->config.configurations = o->configurations;
 }
 
 static void pick_rest(struct options *o)
@@ -183,15 +280,17 @@ int options_load(const struct options_source *sources, size_t n, const struct dr
 	struct conf *c;
 	int r;
 
-	for (size_t i = 0; i < n_drivers && i < MAX_DATAPATHS; i++)
-		datapaths[i] = drivers[i]->name;
+	for (size_t i = 0; i < MAX_DATAPATHS; i++)
+		datapaths[i] = i < n_drivers ? drivers[i]->name : NULL;
 	c = conf_new(table, N_ELEMENTS(table));
 	r = read_files(c, sources, n, err);
-	if (r < 0)
+	if (r < 0) {
 		conf_free(c);
-	else
-		*ret = c;
-	return r;
+		return r;
+	}
+	pick_defaults(c);
+	*ret = c;
+	return 0;
 }
 
 int options_read(struct conf *c, const struct driver_ops *const *drivers, size_t n_drivers, struct options *ret,
@@ -207,6 +306,7 @@ int options_read(struct conf *c, const struct driver_ops *const *drivers, size_t
 		return r;
 	pick_driver(ret, drivers, n_drivers);
 	pick_rest(ret);
+	pick_configurations(ret);
 	return 0;
 }
 
@@ -215,6 +315,7 @@ void options_fini(struct options *o)
 	free(o->server);
 	free(o->snapshot_path);
 	free(o->control);
+	json_decref(o->configurations);
 	memset(o, 0, sizeof(*o));
 }
 

@@ -16,6 +16,7 @@ struct options {
 	struct agent_config config; /* points into conf and into the texts below */
 	char host[HOST_NAME_SIZE];
 	char *server, *snapshot_path, *control;
+	json_t *configurations;
 };
 
 /* What `--config-file` and `--config-dir` named, in order; none: the usual files in /etc/neutron. */

@@ -486,6 +486,12 @@ static int refuse_value(const struct conf_option *o, const struct entry *e, cons
 		       e->line->name, shown, wanted);
 }
 
+void conf_set_default(struct conf *c, const char *section, const char *name, const char *value)
+{
+	if (!conf_is_set(c, section, name))
+		set_entry(c, section, name, value, NULL);
+}
+
 int conf_check_option(const struct conf *c, const struct conf_option *o, struct err *err)
 {
 	struct conf *writable = (struct conf *)c; /* resolving caches */

@@ -41,6 +41,8 @@ struct conf_option {
 	const char *const *choices; /* the values there are, NULL at the end; NULL: any */
 	/* What was expected in place of the value (NULL: not set and no default), or NULL if it will do. */
 	const char *(*check)(const struct conf *c, const struct conf_option *o, const char *value);
+	/* Why it has no effect beside what else is set, or NULL. It is checked all the same. */
+	const char *(*idle)(const struct conf *c, const struct conf_option *o);
 };
 
 struct conf *conf_new(const struct conf_option *options, size_t n);
@@ -52,6 +54,8 @@ int conf_read_file(struct conf *c, const char *path, struct err *err);
 int conf_read_text(struct conf *c, const char *name, const char *text, size_t len, struct err *err);
 /* All *.conf and *.ini of a directory in byte order of their names. */
 int conf_read_dir(struct conf *c, const char *path, struct err *err);
+/* A default that was worked out from what the files say; no effect where it is set. A value read before is gone. */
+void conf_set_default(struct conf *c, const char *section, const char *name, const char *value);
 /* Checks the options of the table, set or not; the error names file, line, section, option, value and what was
  * expected. */
 int conf_check(const struct conf *c, struct err *err);

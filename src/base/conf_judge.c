@@ -160,6 +160,7 @@ struct judge {
 static void judge_option(const struct judge *j, const struct conf_option *o, struct conf_judged *jd,
 			 enum conf_verdict good)
 {
+	const char *idle = o->idle ? o->idle(j->conf, o) : NULL;
 	char value[CONF_SHOW_SIZE] = "";
 	struct err err = { 0 };
 
@@ -167,6 +168,11 @@ static void judge_option(const struct judge *j, const struct conf_option *o, str
 	if (conf_check_option(j->conf, o, &err) < 0) {
 		jd->verdict = CONF_REFUSED;
 		jd->note = err.text;
+	} else if (idle && good == CONF_DEFAULT) {
+		return;
+	} else if (idle) {
+		jd->verdict = CONF_IGNORED;
+		jd->note = idle;
 	} else {
 		jd->value = conf_show(j->conf, o, value);
 	}

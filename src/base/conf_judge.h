@@ -27,7 +27,7 @@ struct conf_judged {
 	const char *note; /* why; of a refused one the whole error; "" */
 };
 
-/* The lines of the files in their order, then the options that are not set. */
+/* The lines of the files in their order, then the options that are not set and would have an effect. */
 void conf_judge(const struct conf *c, void (*fn)(const struct conf_judged *judged, void *arg), void *arg);
 /* Prints them, one a line, and counts. Returns how many are refused. */
 size_t conf_judge_print(const struct conf *c);

@@ -27,6 +27,12 @@ static const char *expect_something(const struct conf *c, const struct conf_opti
 	return value ? NULL : "something";
 }
 
+static const char *beside_legacy(const struct conf *c, const struct conf_option *o)
+{
+	(void)o;
+	return strcmp(conf_string(c, "DEFAULT", "agent_mode"), "legacy") == 0 ? "the mode is legacy" : NULL;
+}
+
 static const char *const modes[] = { "legacy", "dvr", NULL };
 
 static const struct conf_option options[] = {
@@ -36,6 +42,7 @@ static const struct conf_option options[] = {
 	{ "DEFAULT", "global_physnet_mtu", CONF_INT, "1500", .old_name = "ml2.segment_mtu" },
 	{ "database", "connection", CONF_STRING, "sqlite:////x" },
 	{ "ml2", "project_network_types", CONF_LIST, "vxlan", .old_name = "tenant_network_types" },
+	{ "agent", "polling_interval", CONF_INT, "2", .min = 1, .max = 9, .idle = beside_legacy },
 	{ "agent", "report_interval", CONF_FLOAT, "10", .min = 1, .max = 600 },
 	{ "ovs", "local_ip", CONF_IP, .check = expect_something },
 };
@@ -107,6 +114,36 @@ static void refused(void **state)
 	       "R f:4 [agent] report_interval=|f:4: [agent] report_interval = nan: expected a number from 1 to 600\n");
 }
 
+/* Said where it is set, left out where it is not; a bad value is refused all the same. */
+static void without_effect(void **state)
+{
+	(void)state;
+	expect(LOCAL_IP "[agent]\npolling_interval = 3\n",
+	       LOCAL_IP_LINE "I f:4 [agent] polling_interval=|the mode is legacy\n");
+	expect(LOCAL_IP "[agent]\npolling_interval = 3\n[DEFAULT]\nagent_mode = dvr\n",
+	       LOCAL_IP_LINE "O f:4 [agent] polling_interval=3|\nO f:6 [DEFAULT] agent_mode=dvr|\n");
+	expect(LOCAL_IP "[agent]\npolling_interval = 0\n", LOCAL_IP_LINE
+	       "R f:4 [agent] polling_interval=|f:4: [agent] polling_interval = 0: expected an integer from "
+	       "1 to 9\n");
+}
+
+static void count_unset(const struct conf_judged *jd, void *arg)
+{
+	((int *)arg)[strcmp(jd->name, "polling_interval") == 0] += jd->where == NULL;
+}
+
+static void unset_without_effect(void **state)
+{
+	struct conf *c = conf_new(options, N_ELEMENTS(options));
+	int counts[2] = { 0, 0 };
+
+	(void)state;
+	conf_judge(c, count_unset, counts);
+	assert_int_equal(counts[0], N_ELEMENTS(options) - 1);
+	assert_int_equal(counts[1], 0);
+	conf_free(c);
+}
+
 static void unknown(void **state)
 {
 	(void)state;
@@ -149,6 +186,8 @@ int main(void)
 		cmocka_unit_test(secrets_are_not_shown),
 		cmocka_unit_test(the_last_line_counts),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(without_effect),
+		cmocka_unit_test(unset_without_effect),
 		cmocka_unit_test(unknown),
 		cmocka_unit_test(known_by_pattern),
 	};

@@ -31,7 +31,11 @@ static const char no_groups[] = "security groups are not enforced so far";
 static const char no_extensions[] = "this extension is not served so far";
 static const char no_tls[] = "TLS is not served so far";
 static const char no_namespaces[] = "a router is no namespace here, and has no processes";
-static const char no_ovs[] = "Open vSwitch is not used so far";
+static const char one_bridge[] = "there is one bridge: the tunnel's port is on the integration bridge";
+static const char native_openflow[] = "OpenFlow is spoken over the socket that the bridge has anyway";
+static const char native_ovsdb[] = "OVSDB is spoken natively, over one connection that tells of changes";
+static const char no_normal[] = "each frame's way is a flow: the bridge learns and snoops nothing";
+static const char no_vhost[] = "vhost-user ports are not told to Nova so far";
 static const char no_wires[] = "only VXLAN networks are served so far";
 static const char no_outer[] = "what else stands in the outer header cannot be chosen so far";
 static const char own_limits[] = "the server has limits of its own";
@@ -49,8 +53,9 @@ const struct conf_known conf_known[] = {
 	{ "ml2_type_vxlan", "vni_ranges", for_server },
 	{ "neutrino", "noauth_anywhere agent_listen", for_server },
 	{ D, "host agent_mode", for_agent },
-	{ "ovs", "local_ip", for_agent },
-	{ "agent", "report_interval vxlan_udp_port tunnel_types l2_population enable_distributed_routing", for_agent },
+	{ "ovs", "local_ip integration_bridge datapath_type ovsdb_connection", for_agent },
+	{ "agent", "report_interval vxlan_udp_port tunnel_types l2_population enable_distributed_routing tunnel_csum",
+	  for_agent },
 	{ "neutrino", "server token_file datapath control_socket pin_dir run_dir", for_agent },
 
 	/* neutron.conf */
@@ -153,17 +158,22 @@ const struct conf_known conf_known[] = {
 	  "cleanup_on_shutdown external_pids ip_lib_force_root check_child_processes check_child_processes_*",
 	  no_namespaces },
 	{ D, "enable_metadata_proxy metadata_*", no_metadata },
-	{ D, "ovs_* ovsdb_timeout bridge_mac_table_size igmp_*", no_ovs },
+	{ D, "ovs_integration_bridge ovs_use_veth", no_namespaces },
+	{ D, "ovsdb_timeout ovsdb_connection ovsdb_interface ovs_vsctl_timeout", native_ovsdb },
+	{ D, "bridge_mac_table_size igmp_*", no_normal },
 	{ "network_log", "*", no_groups },
 	{ "conntrack_helper", "*", no_extensions },
 	{ "metadata_rate_limiting", "*", no_metadata },
 
 	/* openvswitch_agent.ini, ovs_neutron_plugin.ini */
-	{ "ovs",
-	  "integration_bridge ovs_integration_bridge tunnel_bridge int_peer_patch_port tun_peer_patch_port "
-	  "datapath_type ovsdb_* of_* openflow_* vhostuser_socket_dir use_veth_interconnection ssl_* "
-	  "bridge_mac_table_size igmp_* trunk_enabled",
-	  no_ovs },
+	{ "ovs", "tunnel_bridge int_peer_patch_port tun_peer_patch_port use_veth_interconnection", one_bridge },
+	{ "ovs", "of_*", native_openflow },
+	{ "ovs", "openflow_processed_per_port", always },
+	{ "ovs", "ovsdb_*", native_ovsdb },
+	{ "ovs", "ssl_*", no_tls },
+	{ "ovs", "bridge_mac_table_size igmp_*", no_normal },
+	{ "ovs", "vhostuser_socket_dir", no_vhost },
+	{ "ovs", "trunk_enabled", no_extensions },
 	{ "ovs", "bridge_mappings qos_meter_bandwidth resource_provider_*", no_wires },
 	{ "ovs",
 	  "enable_tunneling tunnel_type tenant_network_type network_vlan_ranges tunnel_id_ranges tunnel_interface "
@@ -171,16 +181,19 @@ const struct conf_known conf_known[] = {
 	  "it is of the plugin that ML2 replaced" },
 	{ "agent", "root_helper root_helper_daemon use_helper_for_ns_read",
 	  "the agent runs with the rights that it needs" },
-	{ "agent",
-	  "polling_interval minimize_polling ovsdb_monitor_respawn_interval quitting_rpc_timeout drop_flows_on_start "
-	  "agent_type explicitly_egress_direct veth_mtu baremetal_smartnic get_datapath_retry_times "
-	  "rpc_support_old_agents",
-	  no_ovs },
+	{ "agent", "polling_interval minimize_polling ovsdb_monitor_respawn_interval get_datapath_retry_times",
+	  native_ovsdb },
+	{ "agent", "drop_flows_on_start", "a start changes what differs, and nothing else" },
+	{ "agent", "explicitly_egress_direct", no_normal },
+	{ "agent", "veth_mtu", one_bridge },
+	{ "agent", "quitting_rpc_timeout rpc_support_old_agents", no_queue },
+	{ "agent", "agent_type", "each host's agent says what its datapath is" },
+	{ "agent", "baremetal_smartnic", no_extensions },
 	{ "agent",
 	  "check_child_processes_* comment_iptables_rules debug_iptables_rules use_random_fully kill_scripts_path",
 	  no_namespaces },
 	{ "agent", "arp_responder prevent_arp_spoofing enable_mac_spoofing_protection", always },
-	{ "agent", "dont_fragment tunnel_csum dscp dscp_inherit", no_outer },
+	{ "agent", "dont_fragment dscp dscp_inherit", no_outer },
 	{ "agent", "extensions", no_extensions },
 	{ "agent", "availability_zone", no_schedule },
 	{ "agent", "log_agent_heartbeats", no_log },
@@ -194,6 +207,7 @@ const struct conf_known conf_known[] = {
 	{ "local_ip", "*", no_extensions },
 	{ "dhcp", "*", no_dhcp },
 	{ "metadata", "*", no_metadata },
+	{ "dns_forwarder", "*", no_dns },
 
 	/* dhcp_agent.ini, metadata_agent.ini */
 	{ D,

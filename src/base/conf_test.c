@@ -120,6 +120,29 @@ static void errors_name_file_line_and_expectation(void **state)
 }
 
 /* More of them than an error has room for. */
+/* Where it is not set, by neither name. */
+static void defaults_worked_out(void **state)
+{
+	static const struct conf_option mine[] = {
+		{ "a", "one", CONF_STRING, "1" },
+		{ "a", "two", CONF_STRING, NULL, .old_name = "deux" },
+		{ "a", "three", CONF_STRING },
+	};
+	static const char text[] = "[a]\none = uno\ndeux = due\n";
+	struct conf *c = conf_new(mine, N_ELEMENTS(mine));
+
+	(void)state;
+	assert_int_equal(conf_read_text(c, "f", text, strlen(text), NULL), 0);
+	conf_set_default(c, "a", "one", "x");
+	conf_set_default(c, "a", "two", "x");
+	conf_set_default(c, "a", "three", "x");
+	assert_string_equal(conf_string(c, "a", "one"), "uno");
+	assert_string_equal(conf_string(c, "a", "two"), "due");
+	assert_string_equal(conf_string(c, "a", "three"), "x");
+	assert_true(conf_is_set(c, "a", "one") && !conf_is_set(c, "a", "three"));
+	conf_free(c);
+}
+
 static void many_choices(void **state)
 {
 	static const struct conf_option one[] = { { "DEFAULT", "of", CONF_STRING, "last", .choices = choices } };
@@ -142,6 +165,7 @@ int main(void)
 		cmocka_unit_test(later_files_override),
 		cmocka_unit_test(errors_name_file_line_and_expectation),
 		cmocka_unit_test(many_choices),
+		cmocka_unit_test(defaults_worked_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

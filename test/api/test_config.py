@@ -4,6 +4,7 @@
 import collections
 import pathlib
 import re
+import socket
 import subprocess
 
 import pytest
@@ -102,8 +103,14 @@ REFUSED = [
     ("agent", "AGENT", "tunnel_types", "gre", "vxlan among them"),
     ("agent", "AGENT", "vxlan_udp_port", "0", "an integer from 1 to 65535"),
     ("agent", "AGENT", "report_interval", "0", "a number from 1 to 600"),
+    ("agent", "OVS", "integration_bridge", "br/int", "the name of a bridge"),
+    ("agent", "ovs", "integration_bridge", "a-bridge-of-16-c", "the name of a bridge"),
+    ("agent", "ovs", "datapath_type", "dpdk", "one of system, netdev"),
+    ("agent", "ovs", "ovsdb_connection", "ssl:127.0.0.1:6640", "unix:PATH or tcp:ADDRESS:PORT: TLS is not served so far"),
+    ("agent", "ovs", "ovsdb_connection", "127.0.0.1:6640", "unix:PATH or tcp:ADDRESS:PORT"),
+    ("agent", "AGENT", "tunnel_csum", "maybe", "true or false"),
     ("agent", "neutrino", "server", "nowhere", "ADDRESS:PORT"),
-    ("agent", "neutrino", "datapath", "ovs-dpdk", "one of ebpf, fake"),
+    ("agent", "neutrino", "datapath", "ovs-dpdk", "one of ebpf, fake, openvswitch"),
 ]
 
 
@@ -147,6 +154,43 @@ def test_distributed_routing_over_tunnels_needs_l2_population(tmp_path, populati
         done = run("agent", "--config-file", path)
         assert done.returncode == 1
         assert "[agent] l2_population" in done.stderr and "enable_distributed_routing" in done.stderr
+
+
+OVS_ONLY = {"integration_bridge": "br-kilo", "datapath_type": "netdev", "tunnel_csum": "True"}
+
+
+@pytest.mark.parametrize("datapath", ["ebpf", "openvswitch"])
+def test_what_is_of_one_datapath(tmp_path, datapath):
+    """Obeyed where it is the host's, else ignored, and said why; what the other one has for itself is left out."""
+    path = tmp_path / "neutrino.conf"
+    path.write_text(f"[neutrino]\ndatapath = {datapath}\npin_dir = /sys/fs/bpf/x\n")
+    _, judged = check("agent", "--config-dir", RELEASES / "kilo", "--config-file", path)
+    found = {j.name: j for j in judged}
+    for name, value in OVS_ONLY.items():
+        assert (found[name].verdict, found[name].value) == (("obeyed", value) if datapath == "openvswitch" else ("ignored", None))
+    assert found["pin_dir"].verdict == ("obeyed" if datapath == "ebpf" else "ignored")
+    assert ("ovsdb_connection" in found) == (datapath == "openvswitch")
+    for name in ("tunnel_bridge", "int_peer_patch_port", "of_interface", "arp_responder", "vhostuser_socket_dir"):
+        assert found[name].verdict == "ignored" and found[name].note
+
+
+def test_open_vswitch_where_its_database_answers(tmp_path):
+    path, database = tmp_path / "agent.ini", tmp_path / "db.sock"
+    path.write_text(AGENT + f"ovsdb_connection = unix:{database}\n")
+
+    def chosen():
+        return [(j.verdict, j.value) for j in check("agent", "--config-file", path)[1] if j.name == "datapath"]
+
+    assert chosen() == [("default", "ebpf")]
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(database))
+        assert chosen() == [("default", "ebpf")]  # nobody listens
+        listener.listen()
+        assert chosen() == [("default", "openvswitch")]
+        more = tmp_path / "neutrino.conf"
+        more.write_text("[neutrino]\ndatapath = ebpf\n")
+        _, judged = check("agent", "--config-file", path, "--config-file", more)
+        assert [(j.verdict, j.value) for j in judged if j.name == "datapath"] == [("obeyed", "ebpf")]
 
 
 def test_unknown_are_guessed(tmp_path):

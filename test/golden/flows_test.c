@@ -67,7 +67,7 @@ static void write_lines(struct line *lines, size_t n, UT_string *out)
 	for (size_t i = 0; i < n; i++) {
 		if (lines[i].flow->table != table) {
 			table = lines[i].flow->table;
-			utstring_printf(out, "# %d: %s\n", table, table_name((enum table)table));
+			utstring_printf(out, "# %d: %s\n", table, tables_name((enum table)table));
 		}
 		utstring_printf(out, "%s\n", lines[i].text);
 		free(lines[i].text);

@@ -51,7 +51,7 @@ static const char *const names[N_TABLES] = {
 	[TABLE_DROP] = "drop",
 };
 
-const char *table_name(enum table table)
+const char *tables_name(enum table table)
 {
 	return names[table];
 }

@@ -87,7 +87,7 @@ enum table {
 	N_TABLES
 };
 
-const char *table_name(enum table table); /* "route" */
+const char *tables_name(enum table table); /* "route" */
 
 /* Registers. */
 #define METADATA_NETWORK FIELD_METADATA /* where the packet is now */

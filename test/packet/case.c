@@ -155,7 +155,7 @@ static int read_outs(struct case_outcome *o, char *args, struct err *err)
 	return 0;
 }
 
-static int read_outcome(struct reader *r, const char *verdict, const char *args, struct err *err)
+static int read_outcome(struct reader *r, const char *driver, const char *verdict, const char *args, struct err *err)
 {
 	_cleanup_(freep) char *copy = xstrdup(args);
 	struct case_test *t = r->test;
@@ -166,6 +166,7 @@ static int read_outcome(struct reader *r, const char *verdict, const char *args,
 	if (verdict_parse(verdict, &o->verdict) < 0)
 		return wrong(err, "no such thing", verdict);
 	t->n_outcomes++;
+	snprintf(o->driver, sizeof(o->driver), "%s", driver);
 	o->frame = t->in;
 	r->block = BLOCK_FRAME;
 	r->frame = &o->frame;
@@ -188,6 +189,16 @@ static int read_include(struct reader *r, const char *args, struct err *err)
 		return wrong(err, "includes are too deep", args);
 	path = xasprintf("%s/%s", dirname(dir), args);
 	return read_path(r, path, err);
+}
+
+static int read_outcome_on(struct reader *r, const char *args, struct err *err)
+{
+	char driver[sizeof(r->test->outcomes[0].driver)], verdict[32];
+	int at = 0;
+
+	if (sscanf(args, "%15s %31s %n", driver, verdict, &at) != 2)
+		return wrong(err, "expected on DRIVER VERDICT", args);
+	return read_outcome(r, driver, verdict, args + (at ? at : (int)strlen(args)), err);
 }
 
 static int read_margin(struct reader *r, const char *line, int number, struct err *err)
@@ -219,7 +230,9 @@ static int read_margin(struct reader *r, const char *line, int number, struct er
 		return read_absent(r, line, err);
 	if (strcmp(word, "in") == 0)
 		return read_in(r, line, err);
-	return read_outcome(r, word, line, err);
+	if (strcmp(word, "on") == 0)
+		return read_outcome_on(r, line, err);
+	return read_outcome(r, "", word, line, err);
 }
 
 static int read_line(struct reader *r, const char *line, int number, struct err *err)

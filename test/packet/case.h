@@ -22,6 +22,7 @@
  *     answer                   to the port it came from
  *     drop REASON
  *     or VERDICT ...           another outcome that is right too
+ *     on DRIVER VERDICT ...    what that driver does instead, which cannot see what the others go by (say why)
  */
 
 #include <stdbool.h>
@@ -41,6 +42,7 @@ struct case_out {
 };
 
 struct case_outcome {
+	char driver[16]; /* "": of all that have none of their own */
 	enum verdict verdict;
 	enum drop_reason reason;
 	struct case_out outs[CASE_OUTS];

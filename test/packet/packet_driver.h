@@ -16,6 +16,10 @@
  * stands for the tunnel's metadata; outputs come from the decision record, the frame from
  * data_out, less what was pushed in front. A flooded frame is the same for all outputs. Frames
  * that the test run cannot be given return -ENOTSUP, and are counted as such.
+ *
+ * openvswitch: a real Open vSwitch of the suite's own, on its dummy datapath, without root (ovs_rig.h). The plan goes
+ * to the driver, the first one by sync(), each later one by apply(). Frames are real ones, and so are the tunnel's
+ * headers.
  */
 
 #include <stdbool.h>
@@ -36,7 +40,10 @@ struct packet_driver {
 	int (*device)(void *d, uint32_t port, bool there, struct err *err);
 	/* *ret is new: forward_result_fini(). -ENOTSUP: no such frame can be given. */
 	int (*run)(void *d, const struct forward_in *in, struct forward_result *ret, struct err *err);
+	/* Prints the last frame's way, as comments of TAP. NULL: it knows no more than the result. */
+	void (*explain)(void *d);
 };
 
 extern const struct packet_driver packet_on_fake;
 extern const struct packet_driver packet_on_ebpf;
+extern const struct packet_driver packet_on_ovs;

@@ -3,7 +3,7 @@
 /*
  * The packet suite: every case on one datapath.
  *
- *     packet-test --driver fake|ebpf [CASE...]       without names: all of test/packet/cases
+ *     packet-test --driver fake|ebpf|openvswitch [CASE...]       without names: all of test/packet/cases
  *
  * Prints TAP: a line a test, diagnostics below those that failed, and last how many tests there
  * were, failed, and could not be given to the datapath.
@@ -25,6 +25,7 @@
 static const struct packet_driver *const drivers[] = {
 	&packet_on_fake,
 	&packet_on_ebpf,
+	&packet_on_ovs,
 };
 
 struct tally {
@@ -80,19 +81,37 @@ static void print_result(const struct forward_result *r)
 	printf("\n");
 }
 
-/* True if one of the outcomes is what happened; else says why none is. */
-static bool judge(const struct case_test *t, const struct forward_result *got)
+/* One of the outcomes that stand there for `driver` is what happened; else says why none is. */
+static bool is_one_of(const struct case_test *t, const char *driver, const struct forward_result *got, bool say)
 {
-	struct err errs[CASE_OUTCOMES] = { 0 };
+	for (size_t i = 0; i < t->n_outcomes; i++) {
+		const struct case_outcome *want = &t->outcomes[i];
+		struct err err = { 0 };
+
+		if (strcmp(want->driver, driver) != 0)
+			continue;
+		if (check_outcome(want, t, got, &err) == 0)
+			return true;
+		if (say)
+			printf("# expected %s%s%s: %s\n", verdict_name(want->verdict),
+			       want->verdict == VERDICT_DROP ? " " : "",
+			       want->verdict == VERDICT_DROP ? drop_reason_name(want->reason) : "", err.text);
+	}
+	return false;
+}
+
+static bool judge(const struct case_test *t, const char *driver, const struct forward_result *got)
+{
+	bool own = false;
 
 	for (size_t i = 0; i < t->n_outcomes; i++)
-		if (check_outcome(&t->outcomes[i], t, got, &errs[i]) == 0)
-			return true;
-	for (size_t i = 0; i < t->n_outcomes; i++)
-		printf("# expected %s%s%s: %s\n", verdict_name(t->outcomes[i].verdict),
-		       t->outcomes[i].verdict == VERDICT_DROP ? " " : "",
-		       t->outcomes[i].verdict == VERDICT_DROP ? drop_reason_name(t->outcomes[i].reason) : "",
-		       errs[i].text);
+		own |= strcmp(t->outcomes[i].driver, driver) == 0;
+	if (own && is_one_of(t, "", got, false)) {
+		printf("# %s does as all others: it needs no outcome of its own\n", driver);
+		return false;
+	}
+	if (is_one_of(t, own ? driver : "", got, true))
+		return true;
 	print_result(got);
 	return false;
 }
@@ -130,12 +149,37 @@ static void run_test(const struct packet_driver *driver, void *d, const struct c
 		ok = false;
 		printf("# %s\n", err.text);
 	} else {
-		ok = judge(t, &result);
+		ok = judge(t, driver->name, &result);
 	}
+	if (!ok && driver->explain)
+		driver->explain(d);
 	tally->failed += !ok;
 	printf("%s %u - %s:%d %s%s%s\n", ok ? "ok" : "not ok", tally->tests, base ? base + 1 : file->path, t->line,
 	       t->name, skip, r == -ENOTSUP ? err.text : "");
 	forward_result_fini(&result);
+}
+
+static const struct packet_driver *find_driver(const char *name)
+{
+	for (size_t i = 0; i < N_ELEMENTS(drivers); i++)
+		if (strcmp(drivers[i]->name, name) == 0)
+			return drivers[i];
+	return NULL;
+}
+
+/* A misspelt driver's outcome would be nobody's. */
+static int check_names(const struct case_file *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		for (size_t n = 0; n < f->tests[i]->n_outcomes; n++) {
+			const char *name = f->tests[i]->outcomes[n].driver;
+
+			if (*name && !find_driver(name)) {
+				fprintf(stderr, "%s:%d: no driver %s\n", f->path, f->tests[i]->line, name);
+				return -EINVAL;
+			}
+		}
+	return 0;
 }
 
 static int run_file(const struct packet_driver *driver, void *d, const char *path, struct tally *tally)
@@ -147,18 +191,12 @@ static int run_file(const struct packet_driver *driver, void *d, const char *pat
 	r = case_read(path, &file, &err);
 	if (r < 0)
 		fprintf(stderr, "%s\n", err.text);
+	else
+		r = check_names(&file);
 	for (size_t i = 0; r >= 0 && i < file.n; i++)
 		run_test(driver, d, &file, file.tests[i], tally);
 	case_fini(&file);
 	return r;
-}
-
-static const struct packet_driver *find_driver(const char *name)
-{
-	for (size_t i = 0; i < N_ELEMENTS(drivers); i++)
-		if (strcmp(drivers[i]->name, name) == 0)
-			return drivers[i];
-	return NULL;
 }
 
 static int run_files(const struct packet_driver *driver, void *d, char **paths, size_t n, struct tally *tally)

@@ -143,23 +143,13 @@ static void port_address(const struct maker *m, const struct plan_port *p, const
 	make_goto(m, &f, TABLE_SWITCH);
 }
 
-static bool same_mac(const struct plan_port *p, uint8_t a, uint8_t b)
+/* Of several addresses with one MAC. */
+static bool is_first_of_mac(const struct plan_port *p, uint8_t n)
 {
-	return mac_equal(&p->addrs[a].mac, &p->addrs[b].mac);
-}
-
-/* Bits behind a prefix are nobody's: two that differ only there are one. */
-static bool same_address(const struct plan_port *p, uint8_t a, uint8_t b)
-{
-	struct prefix x = prefix_canonical(&p->addrs[a].prefix), y = prefix_canonical(&p->addrs[b].prefix);
-
-	return same_mac(p, a, b) && prefix_equal(&x, &y);
-}
-
-static bool is_first(const struct plan_port *p, uint8_t n, bool (*same)(const struct plan_port *, uint8_t, uint8_t))
-{
+	if (mac_equal(&p->addrs[n].mac, &p->mac))
+		return false; /* that one is the port's own, with or without an address */
 	for (uint8_t i = 0; i < n; i++)
-		if (same(p, i, n))
+		if (mac_equal(&p->addrs[i].mac, &p->addrs[n].mac))
 			return false;
 	return true;
 }
@@ -168,9 +158,9 @@ static void port_secured(const struct maker *m, const struct plan_port *p)
 {
 	port_mac(m, p, &p->mac);
 	for (uint8_t i = 0; i < p->n_addrs; i++) {
-		if (!mac_equal(&p->addrs[i].mac, &p->mac) && is_first(p, i, same_mac))
+		if (is_first_of_mac(p, i))
 			port_mac(m, p, &p->addrs[i].mac);
-		if (is_v4(&p->addrs[i].prefix) && is_first(p, i, same_address))
+		if (is_v4(&p->addrs[i].prefix))
 			port_address(m, p, &p->addrs[i]);
 	}
 }
@@ -230,6 +220,8 @@ void pipeline_arrive_peer(const struct maker *m, const struct plan_peer *p)
 		flow_load(&f, REG_PEER, p->key.host);
 		make_goto(m, &f, TABLE_SEGMENT);
 	}
+	if (mac_is_zero(&p->dvr_mac))
+		return;
 	make_begin(m, &f, TABLE_TUNNEL_ETH, PRIORITY_PLAIN);
 	flow_match(&f, REG_PEER, p->key.host);
 	flow_match_mac(&f, FIELD_ETH_SRC, &p->dvr_mac);

@@ -6,7 +6,8 @@
  *     golden-flows-test [--update] PLAN...
  *
  * Beside each NAME.txt stands NAME.flows: by table, highest priority first, as `ovs-ofctl dump-flows` writes them.
- * Open vSwitch itself must take them all, and say the same when asked for them.
+ * Open vSwitch itself must take them all, and say the same when asked for them. Where there is a NAME.traces, its
+ * packets are traced: NAME.megaflows is what the datapath's cache would match on, and what it would do.
  *
  * Here a port's OpenFlow number is its number in the plan; one that ends in 9 has no device.
  */
@@ -102,10 +103,17 @@ static const char ours[] = "grep -v '^#' '%s' | sed 's/^ *//' | LC_ALL=C sort";
 static const char theirs[] =
 	OFCTL "--no-stats --no-names dump-flows " SANDBOX_BRIDGE " | grep -v '^OFPST' | sed 's/^ *//' | LC_ALL=C sort";
 
+/* Ports and meters of the flows, then they themselves. */
 static const char load[] =
-	"set -e; grep -o 'meter:[0-9]*' '%s' | sort -u | while IFS=: read -r _ n; do " OFCTL "add-meter " SANDBOX_BRIDGE
-	" meter=$n,pktps,band=type=drop,rate=1000; done; " OFCTL "add-flows " SANDBOX_BRIDGE " '%s' 2>&1";
-static const char unload[] = OFCTL "del-flows " SANDBOX_BRIDGE " && " OFCTL "del-meters " SANDBOX_BRIDGE;
+	"set -e; { grep -o 'output:[0-9]*' '%s'; grep -o 'in_port=[0-9]*' '%s'; } | tr -s 'a-z_:=' ' ' | sort -u | "
+	"while read -r n; do echo \"-- add-port " SANDBOX_BRIDGE
+	" p$n -- set interface p$n type=dummy ofport_request=$n\"; "
+	"done | xargs ovs-vsctl; grep -o 'meter:[0-9]*' '%s' | sort -u | while IFS=: read -r _ n; do " OFCTL
+	"add-meter " SANDBOX_BRIDGE " meter=$n,pktps,band=type=drop,rate=1000; done; " OFCTL "add-flows " SANDBOX_BRIDGE
+	" '%s' 2>&1";
+static const char unload[] = OFCTL "del-flows " SANDBOX_BRIDGE " && " OFCTL "del-meters " SANDBOX_BRIDGE
+				   " && ovs-vsctl del-br " SANDBOX_BRIDGE " -- add-br " SANDBOX_BRIDGE
+				   " -- set bridge " SANDBOX_BRIDGE " datapath_type=dummy fail_mode=secure";
 
 static void check_switch(struct golden_report *report, struct sandbox *sandbox, const char *path)
 {
@@ -115,13 +123,37 @@ static void check_switch(struct golden_report *report, struct sandbox *sandbox, 
 	utstring_new(said);
 	utstring_new(want);
 	utstring_new(got);
-	if (sandbox_run(sandbox, said, load, path, path) != 0)
+	if (sandbox_run(sandbox, said, load, path, path, path, path) != 0)
 		printf("# %s\n", utstring_body(said));
 	sandbox_run(sandbox, want, ours, path);
 	sandbox_run(sandbox, got, theirs);
 	report_difference(utstring_body(want), utstring_body(got));
 	report_check(report, strcmp(utstring_body(want), utstring_body(got)) == 0, name);
-	sandbox_run(sandbox, NULL, unload);
+}
+
+/* The numbers that Open vSwitch gives for itself are taken out. */
+static const char trace[] = "ovs-appctl -t $PWD/vswitchd.ctl ofproto/trace " SANDBOX_BRIDGE
+			    " '%s' 2>&1 | grep -E '^(Megaflow|Datapath actions)|over|error' | "
+			    "sed -E 's/,recirc_id=[0-9]+,/,/; s/recirc_id=0,//; s/^/  /'";
+
+static void check_traces(struct golden_report *report, struct sandbox *sandbox, const char *traces, const char *path)
+{
+	_cleanup_(utstring_freep) UT_string *out = NULL;
+	_cleanup_(freep) char *text = report_read(traces);
+	char *line, *rest = text;
+
+	if (!text)
+		return;
+	utstring_new(out);
+	while ((line = strsep(&rest, "\n"))) {
+		char *packet = strstr(line, ": ");
+
+		if (line[0] == '#' || !packet)
+			continue;
+		utstring_printf(out, "%.*s\n", (int)(packet - line), line);
+		sandbox_run(sandbox, out, trace, packet + 2);
+	}
+	report_text(report, path, utstring_body(out));
 }
 
 /* ------------------------------------------------------------------ */
@@ -135,21 +167,31 @@ static int read_plan(const char *path, struct plan **ret, struct err *err)
 	return plan_parse(text, ret, err);
 }
 
+static char *beside(const char *path, const char *suffix)
+{
+	return xasprintf("%.*s.%s", (int)(strlen(path) - strlen(".txt")), path, suffix);
+}
+
 static int run_plan(struct golden_report *report, struct sandbox *sandbox, const char *path, struct err *err)
 {
-	_cleanup_(freep) char *real = realpath(path, NULL), *flows = NULL;
+	_cleanup_(freep) char *real = realpath(path, NULL), *flows = NULL, *traces = NULL, *megaflows = NULL;
 	_cleanup_(utstring_freep) UT_string *text = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
 	int r = real ? read_plan(real, &plan, err) : err_errno(err, -errno, "%s", path);
 
 	if (r < 0)
 		return r;
-	flows = xasprintf("%.*s.flows", (int)(strlen(real) - strlen(".txt")), real);
+	flows = beside(real, "flows");
+	traces = beside(real, "traces");
+	megaflows = beside(real, "megaflows");
 	utstring_new(text);
 	write_flows(plan, text);
 	report_text(report, flows, utstring_body(text));
-	if (sandbox)
-		check_switch(report, sandbox, flows);
+	if (!sandbox)
+		return 0;
+	check_switch(report, sandbox, flows);
+	check_traces(report, sandbox, traces, megaflows);
+	sandbox_run(sandbox, NULL, unload);
 	return 0;
 }
 

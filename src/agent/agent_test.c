@@ -303,12 +303,47 @@ static void test_answers(void **state)
 	control_answer(testing.agent, "make coffee", out);
 	assert_string_equal(utstring_body(out), "{\"error\":\"no such request: make coffee\"}");
 	utstring_clear(out);
+	control_answer(testing.agent, "plan show --flows", out);
+	assert_string_equal(utstring_body(out), "{\"error\":\"the datapath fake has no flows\"}");
+	utstring_clear(out);
 	control_answer(testing.agent, "status", out);
 	assert_non_null(strstr(utstring_body(out), "\"connected\":true"));
 	assert_non_null(strstr(utstring_body(out), "\"position\":100"));
 	utstring_clear(out);
 	control_answer(testing.agent, "plan show", out);
 	assert_non_null(strstr(utstring_body(out), "neighbour network=7 ip=10.0.1.13"));
+}
+
+static void show_words(struct driver *d, const struct plan_record *r, driver_line fn, void *arg)
+{
+	(void)d;
+	if (!r) {
+		fn("# the rest", arg);
+		fn("word", arg);
+	} else if (r->table == PLAN_NEIGHBOUR) {
+		fn("one word", arg);
+		fn("another", arg);
+	}
+}
+
+static void test_flows_under_their_records(void **state)
+{
+	_cleanup_(utstring_freep) UT_string *out = NULL;
+	static struct driver_ops with_words; /* the agent keeps it until the teardown */
+
+	(void)state;
+	utstring_new(out);
+	with_words = driver_fake;
+	with_words.show = show_words;
+	testing.config.ops = &with_words;
+	testing_server_up();
+	testing_agent_up();
+	testing_settle();
+	control_answer(testing.agent, "plan show --flows", out);
+	assert_non_null(strstr(utstring_body(out), "\\u000a    one word\\u000a    another\\u000a"));
+	assert_non_null(strstr(utstring_body(out), "\\u000a# the rest\\u000a    word\\u000a"));
+	assert_non_null(strstr(utstring_body(out), "\"flows\":[\"one word\",\"another\"]"));
+	assert_non_null(strstr(utstring_body(out), "\"rest\":[\"# the rest\",\"word\"]"));
 }
 
 int main(void)
@@ -327,6 +362,7 @@ int main(void)
 		T(test_configurations),
 		T(test_report_interval),
 		T(test_answers),
+		T(test_flows_under_their_records),
 	};
 
 	log_set_level(LOG_LEVEL_ERR);

@@ -46,6 +46,60 @@ static int show_plan(struct answer *an)
 	return 0;
 }
 
+static void on_flow(const char *line, void *arg)
+{
+	struct answer *an = arg;
+
+	utstring_printf(an->text, "    %s\n", line);
+	jw_string(&an->data, line);
+}
+
+static void record_and_flows(const struct plan_record *r, void *arg)
+{
+	_cleanup_(utstring_freep) UT_string *record = NULL;
+	struct answer *an = arg;
+
+	utstring_new(record);
+	plan_record_format(r, record);
+	utstring_printf(an->text, "%s\n", utstring_body(record));
+	jw_object(&an->data);
+	jw_kv_string(&an->data, "record", utstring_body(record));
+	jw_key(&an->data, "flows");
+	jw_array(&an->data);
+	agent_config(an->agent)->ops->show(agent_driver(an->agent), r, on_flow, an);
+	jw_end_array(&an->data);
+	jw_end_object(&an->data);
+}
+
+/* What is made from no single record, as the driver orders it. */
+static void on_rest(const char *line, void *arg)
+{
+	struct answer *an = arg;
+
+	utstring_printf(an->text, "%s%s\n", line[0] == '#' ? "" : "    ", line);
+	jw_string(&an->data, line);
+}
+
+static int show_flows(struct answer *an)
+{
+	const struct driver_ops *ops = agent_config(an->agent)->ops;
+
+	if (!ops->show)
+		return err_set(&an->err, ERR_NOT_IMPLEMENTED, "", "the datapath %s has no flows", ops->name);
+	jw_object(&an->data);
+	jw_key(&an->data, "plan");
+	jw_array(&an->data);
+	for (int t = 0; t < PLAN_N_TABLES; t++)
+		plan_each(follow_plan(agent_follow(an->agent)), (enum plan_table)t, record_and_flows, an);
+	jw_end_array(&an->data);
+	jw_key(&an->data, "rest");
+	jw_array(&an->data);
+	ops->show(agent_driver(an->agent), NULL, on_rest, an);
+	jw_end_array(&an->data);
+	jw_end_object(&an->data);
+	return 0;
+}
+
 static void on_difference(enum driver_audit_kind kind, const char *what, void *arg)
 {
 	static const char *const names[] = {
@@ -203,8 +257,8 @@ static const struct {
 	const char *name;
 	int (*fn)(struct answer *an);
 } requests[] = {
-	{ "plan show", show_plan }, { "plan diff", show_differences }, { "counters", show_counters },
-	{ "status", show_status },  { "accept", accept_held },
+	{ "plan show", show_plan },    { "plan show --flows", show_flows }, { "plan diff", show_differences },
+	{ "counters", show_counters }, { "status", show_status },           { "accept", accept_held },
 };
 
 void control_answer(struct agent *a, const char *request, UT_string *out)

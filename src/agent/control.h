@@ -7,7 +7,8 @@
  *     {"request":"plan show"}   ->   {"text":"host ...\n...","data":{...}}
  *                                    {"error":"..."}
  *
- * Requests: "plan show", "plan diff", "counters", "status", "accept". `text` is for people, `data` for programs.
+ * Requests: "plan show", "plan show --flows", "plan diff", "counters", "status", "accept". `text` is for people, `data`
+ * for programs.
  */
 
 #include <stdbool.h>

@@ -32,6 +32,8 @@ static const char usage[] =
 	"commands:\n"
 	"  status       connection, position, ports and their state\n"
 	"  plan show    everything this host forwards, one record a line\n"
+	"  plan show --flows\n"
+	"               the same, each record with the flows that Open vSwitch gets for it\n"
 	"  plan diff    what of it the datapath does not have, or has and should not\n"
 	"  counters     packets by what happened to them\n"
 	"  accept       let a held snapshot of the server through\n"
@@ -194,11 +196,11 @@ static int ask(const struct options *o, const char *request, bool json)
 struct arguments {
 	struct options_source sources[MAX_SOURCES];
 	size_t n_sources;
-	bool check, json, all;
+	bool check, json, all, flows;
 	char command[64];
 };
 
-enum { OPT_FILE = 256, OPT_DIR, OPT_CHECK, OPT_FORMAT, OPT_ALL, OPT_VERSION };
+enum { OPT_FILE = 256, OPT_DIR, OPT_CHECK, OPT_FORMAT, OPT_ALL, OPT_FLOWS, OPT_VERSION };
 
 /* -1: go on; otherwise the exit code. */
 static int parse_option(int c, struct arguments *a)
@@ -219,6 +221,9 @@ static int parse_option(int c, struct arguments *a)
 	case OPT_ALL:
 		a->all = true;
 		return -1;
+	case OPT_FLOWS:
+		a->flows = true;
+		return -1;
 	case OPT_VERSION:
 		puts("neutrino-agent " NEUTRINO_VERSION);
 		return 0;
@@ -238,6 +243,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 		{ "check-config", no_argument, NULL, OPT_CHECK },
 		{ "format", required_argument, NULL, OPT_FORMAT },
 		{ "all", no_argument, NULL, OPT_ALL },
+		{ "flows", no_argument, NULL, OPT_FLOWS },
 		{ "version", no_argument, NULL, OPT_VERSION },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -250,6 +256,12 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 		size_t used = strlen(a->command);
 
 		snprintf(a->command + used, sizeof(a->command) - used, "%s%s", used ? " " : "", argv[i]);
+	}
+	if (r < 0 && a->flows) {
+		if (!strcmp(a->command, "plan show"))
+			snprintf(a->command, sizeof(a->command), "plan show --flows");
+		else
+			r = 2;
 	}
 	if (r == 2)
 		fputs(usage, stderr);

@@ -279,7 +279,7 @@ static void on_lost(void *arg)
 {
 	struct agent *a = arg;
 
-	log_warn("the datapath has lost its state: it gets the whole plan again");
+	log_warn("the datapath has lost its state, or was away: it gets the whole plan again");
 	if (a->synced)
 		apply_sync(a->apply, follow_plan(a->follow), follow_position(a->follow));
 }

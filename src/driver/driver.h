@@ -15,6 +15,12 @@
  * records that could not be applied (isolated: everything else is in). A failed record stays
  * out of the datapath, or in its old state where that is safe, until the agent gives it again.
  *
+ * A datapath that is a process of its own may be away. The call that is out then waits for a few seconds, which a
+ * restart takes; after that `done` comes with the host's record as the one that failed, and each port with a device
+ * is FAILED: so says the API, and the agent is not held up. The driver keeps what it was given, goes on to answer so,
+ * and when the datapath is back makes it good by itself; then it calls `lost`, so that the agent gives it all once
+ * more and hears what came of it. An absence in which no call was answered ends without a word, but for the ports.
+ *
  * Devices: the driver finds the device of each port record (by the name "tap" + 11 characters
  * of the UUID, or by what its datapath uses), attaches when it appears, and tells the agent by
  * events->port. A port without a device is not a failure. A device that looks like a port's and
@@ -43,7 +49,7 @@ enum driver_port_state {
 /* What a driver tells the agent; called from the loop. */
 struct driver_events {
 	void (*port)(uint32_t port, enum driver_port_state state, const char *text, void *arg);
-	/* The datapath lost its state (its process restarted): the agent answers with sync(). */
+	/* The datapath lost its state, or calls were answered while it was away: the agent answers with sync(). */
 	void (*lost)(void *arg);
 	void *arg;
 };

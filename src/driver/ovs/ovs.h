@@ -64,6 +64,7 @@ struct driver {
 	struct loop_source *kick; /* there may be something to do */
 	struct loop_source *later; /* the same after a pause, with what was refused */
 	struct loop_source *patience; /* how long is the switch waited for */
+	uint64_t patience_us;
 
 	struct vswitch *vswitch;
 	char *mgmt; /* NULL: no bridge yet */
@@ -97,7 +98,6 @@ struct driver {
 	struct plan *again; /* records that were refused without a call to say so */
 	unsigned tries;
 	char conflict[OVS_TEXT_SIZE]; /* a flow of another's in the place of one of ours */
-	char trouble[OVS_TEXT_SIZE]; /* vswitch's */
 	struct driver_counter counters[VERDICT_COUNT + DROP_COUNT]; /* as last read */
 };
 
@@ -105,6 +105,7 @@ struct driver {
 void ovs_work(void *arg);
 void ovs_kick(struct driver *d);
 void ovs_later(struct driver *d);
+void ovs_wait(struct driver *d); /* from now on, for as long as one waits */
 bool ovs_is_up(const struct driver *d);
 void ovs_forget_switch(struct driver *d, const char *why); /* the connection has ended */
 void ovs_read_again(struct driver *d); /* what it has may have changed */
@@ -144,7 +145,7 @@ void ovs_meters_fini(struct driver *d);
 void ovs_packet_in(const struct openflow_packet_in *p, void *arg);
 
 /* ---- ovs_look.c ---- */
-const char *ovs_why(const struct driver *d); /* the switch is not there */
+void ovs_why(const struct driver *d, char ret[OVS_TEXT_SIZE]); /* "Open vSwitch does not answer: ..." */
 int ovs_audit(struct driver *d, const struct plan *plan, driver_audit fn, void *arg, struct err *err);
 size_t ovs_counters(struct driver *d, struct driver_counter *ret, size_t max);
 void ovs_show(struct driver *d, const struct plan_record *r, driver_line fn, void *arg);

@@ -19,6 +19,7 @@ static void begin(struct driver *d, enum ovs_call call, driver_done done, void *
 	d->done = done;
 	d->done_arg = arg;
 	d->synced = true;
+	ovs_wait(d);
 	ovs_kick(d);
 }
 
@@ -101,10 +102,11 @@ void ovs_give_up(void *arg)
 	struct plan_record host = host_of(d);
 	char text[OVS_TEXT_SIZE];
 
+	if (!d->away)
+		ovs_ports_touch(d);
 	d->away = true;
-	snprintf(text, sizeof(text), "Open vSwitch does not answer: %s", ovs_why(d));
-	ovs_ports_touch(d);
 	ovs_ports_tell(d);
+	ovs_why(d, text);
 	if (d->call == CALL_NONE)
 		return;
 	d->gave_up = true;

@@ -11,11 +11,21 @@
 
 /* ------------------------------------------------------------------ words */
 
-const char *ovs_why(const struct driver *d)
+static void take_first(const char *text, void *arg)
 {
-	if (d->mgmt)
-		return d->why;
-	return d->trouble[0] ? d->trouble : "its database has not been heard";
+	char *to = arg;
+
+	if (!*to)
+		snprintf(to, OVS_TEXT_SIZE, "%s", text);
+}
+
+void ovs_why(const struct driver *d, char ret[OVS_TEXT_SIZE])
+{
+	char why[OVS_TEXT_SIZE] = "";
+
+	vswitch_warnings(d->vswitch, take_first, why);
+	take_first(d->why, why);
+	snprintf(ret, OVS_TEXT_SIZE, "Open vSwitch does not answer: %s", *why ? why : "nothing was heard yet");
 }
 
 static void format_set(const struct flowset_origin *o, UT_string *out)
@@ -75,10 +85,13 @@ int ovs_audit(struct driver *d, const struct plan *plan, driver_audit fn, void *
 {
 	_cleanup_(ovs_ask_closep) struct ovs_ask *ask = NULL;
 	struct audit a = { .fn = fn, .arg = arg };
+	char why[OVS_TEXT_SIZE];
 	int r;
 
-	if (!d->mgmt)
-		return err_set(err, ERR_UNAVAILABLE, "", "Open vSwitch: %s", ovs_why(d));
+	if (!d->mgmt) {
+		ovs_why(d, why);
+		return err_set(err, ERR_UNAVAILABLE, "", "%s", why);
+	}
 	r = ovs_ask_open(d->mgmt, &ask, err);
 	if (r < 0)
 		return r;
@@ -212,9 +225,8 @@ void ovs_show(struct driver *d, const struct plan_record *r, driver_line fn, voi
 
 void ovs_warnings(struct driver *d, driver_warning fn, void *arg)
 {
-	if (d->trouble[0])
-		fn(d->trouble, arg);
-	if (d->mgmt && !ovs_is_up(d))
+	vswitch_warnings(d->vswitch, fn, arg);
+	if (d->why[0])
 		fn(d->why, arg);
 	if (d->conflict[0])
 		fn(d->conflict, arg);

@@ -209,7 +209,7 @@ static bool state_of(const struct driver *d, const struct ovs_port *p, enum driv
 	else if (p->iface.state == VSWITCH_IFACE_BAD)
 		snprintf(text, OVS_TEXT_SIZE, "%s", p->iface.text);
 	else if (d->away)
-		snprintf(text, OVS_TEXT_SIZE, "Open vSwitch does not answer: %s", ovs_why(d));
+		ovs_why(d, text);
 	else if (p->refused[0])
 		snprintf(text, OVS_TEXT_SIZE, "%s", p->refused);
 	else if (flowset_is_in(d->flows, &key))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "driver/ovs/ovs.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,11 +28,17 @@
 #define SEGMENT "segment type=vxlan id=100 network=7 mtu=1450 uuid=" UUID("f") "\n"
 #define PORT_3 "port port=3 network=7 mac=fa:16:3e:00:00:03 addrs=10.0.1.3 uuid=" UUID("3") "\n"
 #define PORT_4 "port port=4 network=7 mac=fa:16:3e:00:00:04 addrs=10.0.1.4 uuid=" UUID("4") "\n"
-#define FDB                                                                                                            \
-	"fdb network=7 mac=fa:16:3e:00:00:03 port=3\nfdb network=7 mac=fa:16:3e:00:00:04 port=4\n"                     \
-	"fdb network=7 mac=fa:16:3e:00:00:05 peer=2\n"
+#define PORT_5 "port port=5 network=7 mac=fa:16:3e:00:00:05 addrs=10.0.1.5 uuid=" UUID("5") "\n"
+#define PORTS PORT_3 PORT_4
+#define FDB_34 "fdb network=7 mac=fa:16:3e:00:00:03 port=3\nfdb network=7 mac=fa:16:3e:00:00:04 port=4\n"
+#define FDB FDB_34 "fdb network=7 mac=fa:16:3e:00:00:05 peer=2\n"
+#define NEIGHBOUR "neighbour network=7 ip=10.0.1.9 mac=fa:16:3e:00:00:09\n"
+#define NEIGHBOURS                                                                                                     \
+	NEIGHBOUR "neighbour network=7 ip=10.0.1.10 mac=fa:16:3e:00:00:0a\n"                                           \
+		  "neighbour network=7 ip=10.0.1.11 mac=fa:16:3e:00:00:0b\n"
 #define FLOOD "flood network=7 host=2\n"
-#define PLAN HOST PEER SEGMENT PORT_3 PORT_4 FDB FLOOD
+#define FLOOD_3 "flood network=7 host=3\n"
+#define PLAN HOST PEER SEGMENT PORTS FDB FLOOD
 
 struct bed {
 	struct sandbox box;
@@ -212,6 +219,11 @@ static void assert_equal_to(const char *text)
 	assert_string_equal(differences, "");
 }
 
+static void on_line(const char *line, void *arg)
+{
+	append(arg, 4096, "%s\n", line);
+}
+
 static int setup(void **state)
 {
 	struct err err;
@@ -277,10 +289,10 @@ static void a_change_touches_only_its_own_flows(void **state)
 	(void)state;
 	sync_to(PLAN);
 	before = bed.driver->sent_mods;
-	step(PLAN, PLAN "neighbour network=7 ip=10.0.1.9 mac=fa:16:3e:00:00:09\n");
+	step(PLAN, PLAN NEIGHBOUR);
 	assert_in_range(bed.driver->sent_mods - before, 1, 8);
 	assert_int_equal(bed.driver->sent_bundles, 2);
-	step(PLAN "neighbour network=7 ip=10.0.1.9 mac=fa:16:3e:00:00:09\n", PLAN);
+	step(PLAN NEIGHBOUR, PLAN);
 	assert_equal_to(PLAN);
 }
 
@@ -312,18 +324,269 @@ static void the_flows_of_others_are_left_alone(void **state)
 	assert_int_equal(flows(), 0);
 }
 
-int main(void)
+/* ------------------------------------------------------------------ the switch goes and comes */
+
+static bool is_settled(void)
+{
+	const struct driver *d = bed.driver;
+
+	return ovs_is_up(d) && d->known && !d->busy && flowset_due(d->flows) == 0;
+}
+
+static void the_flows_are_back_after_a_restart_of_ovs_vswitchd(void **state)
+{
+	long before;
+
+	(void)state;
+	sync_to(PLAN);
+	before = flows();
+	sandbox_kill(&bed.box, SANDBOX_VSWITCHD);
+	UNTIL(!ovs_is_up(bed.driver));
+	assert_false(bed.driver->known);
+	sandbox_run_daemon(&bed.box, SANDBOX_VSWITCHD);
+	UNTIL(is_settled());
+	assert_int_equal(bed.driver->sent_bundles, 2);
+	assert_int_equal(flows(), before);
+	assert_equal_to(PLAN);
+	assert_string_equal(bed.told, "3:ready 4:ready "); /* it was short */
+	assert_int_equal(bed.lost, 0);
+}
+
+static void a_call_waits_for_a_short_absence(void **state)
+{
+	_cleanup_(plan_freep) struct plan *p = parsed(PLAN), *q = parsed(PLAN NEIGHBOUR);
+	struct plan_changes changes;
+
+	(void)state;
+	sync_to(PLAN);
+	sandbox_kill(&bed.box, SANDBOX_VSWITCHD);
+	UNTIL(!ovs_is_up(bed.driver));
+	plan_diff(p, q, &changes);
+	driver_ovs.apply(bed.driver, &changes, on_done, &bed);
+	plan_changes_fini(&changes);
+	sandbox_run_daemon(&bed.box, SANDBOX_VSWITCHD);
+	wait_done(1);
+	assert_int_equal(bed.n_failures, 0);
+	assert_equal_to(PLAN NEIGHBOUR);
+}
+
+static void a_long_absence_is_told_and_made_good(void **state)
+{
+	(void)state;
+	sync_to(PLAN);
+	bed.told[0] = '\0';
+	bed.driver->patience_us = 1000;
+	sandbox_kill(&bed.box, SANDBOX_VSWITCHD);
+	UNTIL(bed.driver->away);
+	assert_non_null(strstr(bed.told, "3:failed:Open vSwitch does not answer: "));
+	assert_non_null(strstr(bed.told, "4:failed:Open vSwitch does not answer: "));
+	step(PLAN, PLAN NEIGHBOUR); /* answered all the same */
+	assert_int_equal(bed.n_failures, 1);
+	assert_int_equal(strncmp(bed.failures, "host host=1 ", 12), 0);
+	step(PLAN NEIGHBOUR, PLAN NEIGHBOUR FLOOD_3);
+	assert_int_equal(bed.n_failures, 1);
+	bed.driver->patience_us = TURN_US;
+	bed.told[0] = '\0';
+	sandbox_run_daemon(&bed.box, SANDBOX_VSWITCHD);
+	UNTIL(bed.lost == 1);
+	assert_equal_to(PLAN NEIGHBOUR FLOOD_3);
+	assert_non_null(strstr(bed.told, "3:ready "));
+	assert_non_null(strstr(bed.told, "4:ready "));
+	sync_to(PLAN NEIGHBOUR FLOOD_3);
+	assert_int_equal(bed.n_failures, 0);
+}
+
+static void a_switch_that_is_not_there_at_the_start_is_waited_for(void **state)
+{
+	char warnings[4096] = "";
+
+	(void)state;
+	close_driver();
+	sandbox_kill(&bed.box, SANDBOX_VSWITCHD);
+	sandbox_kill(&bed.box, SANDBOX_OVSDB);
+	open_driver();
+	bed.driver->patience_us = 300000;
+	sync_to(PLAN);
+	assert_int_equal(bed.n_failures, 1);
+	assert_int_equal(strncmp(bed.failures, "host host=1 ", 12), 0);
+	assert_string_equal(bed.told, "3:absent 4:absent ");
+	driver_ovs.warnings(bed.driver, on_line, warnings);
+	assert_non_null(strstr(warnings, bed.where));
+	bed.driver->patience_us = TURN_US;
+	sandbox_run_daemon(&bed.box, SANDBOX_OVSDB);
+	sandbox_run_daemon(&bed.box, SANDBOX_VSWITCHD);
+	UNTIL(bed.lost == 1);
+	sync_to(PLAN);
+	assert_int_equal(bed.n_failures, 0);
+	assert_equal_to(PLAN);
+	assert_non_null(strstr(bed.told, "3:ready "));
+	warnings[0] = '\0';
+	driver_ovs.warnings(bed.driver, on_line, warnings);
+	assert_string_equal(warnings, "");
+}
+
+static void a_bridge_that_is_deleted_is_made_and_filled_again(void **state)
+{
+	(void)state;
+	sync_to(PLAN);
+	bed.told[0] = '\0';
+	sh("ovs-vsctl del-br br-int");
+	UNTIL(strstr(bed.told, "3:absent ") && strstr(bed.told, "4:absent ") && is_settled());
+	assert_equal_to(PLAN);
+	plug("tap3", UUID("3"));
+	UNTIL(strstr(bed.told, "3:ready "));
+	assert_equal_to(PLAN);
+}
+
+/* ovs-vswitchd does nothing without its database, not even answer. */
+static void an_absent_database_is_an_absent_switch(void **state)
+{
+	char warnings[4096] = "";
+
+	(void)state;
+	sync_to(PLAN);
+	sandbox_kill(&bed.box, SANDBOX_OVSDB);
+	bed.driver->patience_us = 300000;
+	step(PLAN, PLAN NEIGHBOUR);
+	assert_int_equal(bed.n_failures, 1);
+	assert_int_equal(strncmp(bed.failures, "host host=1 ", 12), 0);
+	driver_ovs.warnings(bed.driver, on_line, warnings);
+	assert_non_null(strstr(warnings, bed.where));
+	bed.driver->patience_us = TURN_US;
+	sandbox_run_daemon(&bed.box, SANDBOX_OVSDB);
+	UNTIL(bed.lost == 1);
+	sync_to(PLAN NEIGHBOUR);
+	assert_int_equal(bed.n_failures, 0);
+	assert_equal_to(PLAN NEIGHBOUR);
+	plug("tap5", UUID("5"));
+	step(PLAN NEIGHBOUR, PLAN NEIGHBOUR PORT_5);
+	UNTIL(strstr(bed.told, "5:ready "));
+	assert_equal_to(PLAN NEIGHBOUR PORT_5);
+	warnings[0] = '\0';
+	driver_ovs.warnings(bed.driver, on_line, warnings);
+	assert_string_equal(warnings, "");
+}
+
+static void a_tunnel_port_that_is_made_again_is_followed(void **state)
+{
+	uint32_t before;
+
+	(void)state;
+	sync_to(PLAN);
+	before = bed.driver->world.tunnel_ofport;
+	sh("ovs-vsctl del-port " VSWITCH_TUNNEL_PORT);
+	UNTIL(bed.driver->world.tunnel_ofport != before && is_settled());
+	assert_true(bed.driver->world.tunnel_ofport > 0);
+	assert_equal_to(PLAN);
+}
+
+/* ------------------------------------------------------------------ what does not go in */
+
+static void limit_table(enum table table, unsigned flow_limit)
+{
+	assert_int_equal(sandbox_run(&bed.box, NULL,
+				     "ovs-vsctl set bridge br-int flow_tables:%u=@t -- --id=@t create flow_table "
+				     "flow_limit=%u overflow_policy=refuse",
+				     table, flow_limit),
+			 0);
+}
+
+static void what_the_switch_refuses_is_set_aside_and_the_rest_goes_in(void **state)
+{
+	(void)state;
+	sync_to(PLAN);
+	limit_table(TABLE_NEIGHBOUR, 2); /* the default and one more */
+	step(PLAN, PLAN NEIGHBOURS PORT_5);
+	assert_int_equal(bed.n_failures, 2);
+	assert_non_null(strstr(bed.failures, "neighbour network=7 ip=10.0.1."));
+	assert_non_null(strstr(bed.failures, "Open vSwitch: OFPFMFC_TABLE_FULL"));
+	sh("ovs-vsctl clear bridge br-int flow_tables");
+	sync_to(PLAN NEIGHBOURS PORT_5);
+	assert_int_equal(bed.n_failures, 0);
+	assert_equal_to(PLAN NEIGHBOURS PORT_5);
+}
+
+static void a_flow_of_anothers_is_not_overwritten(void **state)
+{
+	_cleanup_(utstring_freep) UT_string *theirs = NULL;
+	char warnings[4096] = "";
+
+	(void)state;
+	utstring_new(theirs);
+	sync_to(PLAN);
+	assert_int_equal(sandbox_run(&bed.box, theirs,
+				     OFCTL "--no-stats dump-flows br-int table=%u | grep metadata=0x7,dl_dst=.*:05 | "
+					   "sed 's/^.*priority/priority/; s/actions.*$//'",
+				     TABLE_FDB),
+			 0);
+	utstring_body(theirs)[strcspn(utstring_body(theirs), "\n")] = '\0';
+	assert_int_equal(sandbox_run(&bed.box, NULL, OFCTL "add-flow br-int 'cookie=0x1234,table=%u,%s actions=drop'",
+				     TABLE_FDB, utstring_body(theirs)),
+			 0);
+	sync_to(PLAN);
+	assert_int_equal(bed.n_failures, 1);
+	assert_int_equal(strncmp(bed.failures, "fdb network=7 mac=fa:16:3e:00:00:05 ", 36), 0);
+	assert_int_equal(number(OFCTL "dump-flows br-int cookie=0x1234/-1 | grep -c priority"), 1);
+	driver_ovs.warnings(bed.driver, on_line, warnings);
+	assert_non_null(strstr(warnings, "a flow of another program's"));
+	/* as the agent gives it again */
+	step(HOST PEER SEGMENT PORTS FDB_34 FLOOD, PLAN);
+	assert_int_equal(bed.n_failures, 1);
+	sh(OFCTL "del-flows br-int cookie=0x1234/-1");
+	step(HOST PEER SEGMENT PORTS FDB_34 FLOOD, PLAN);
+	assert_int_equal(bed.n_failures, 0);
+	assert_equal_to(PLAN);
+	warnings[0] = '\0';
+	driver_ovs.warnings(bed.driver, on_line, warnings);
+	assert_string_equal(warnings, "");
+}
+
+static void a_second_agent_does_not_open_it(void **state)
+{
+	const struct driver_events events = { .arg = &bed };
+	struct driver *second;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(driver_ovs.open(&bed.config, bed.loop, &events, &second, &err), -EBUSY);
+	assert_int_equal(driver_ovs.cleanup(&bed.config, &err), -EBUSY);
+	sync_to(PLAN);
+	assert_int_equal(bed.n_failures, 0);
+}
+
+static void open_vswitch_is_not_installed(void **state)
+{
+	(void)state;
+	skip();
+}
+
+int main(int argc, char **argv)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(a_plan_comes_into_the_switch),        CASE(a_sync_without_a_difference_sends_nothing),
-		CASE(a_change_touches_only_its_own_flows), CASE(a_port_that_comes_and_goes_is_followed),
+		CASE(a_plan_comes_into_the_switch),
+		CASE(a_sync_without_a_difference_sends_nothing),
+		CASE(a_change_touches_only_its_own_flows),
+		CASE(a_port_that_comes_and_goes_is_followed),
 		CASE(the_flows_of_others_are_left_alone),
+		CASE(the_flows_are_back_after_a_restart_of_ovs_vswitchd),
+		CASE(a_call_waits_for_a_short_absence),
+		CASE(a_long_absence_is_told_and_made_good),
+		CASE(a_switch_that_is_not_there_at_the_start_is_waited_for),
+		CASE(a_bridge_that_is_deleted_is_made_and_filled_again),
+		CASE(an_absent_database_is_an_absent_switch),
+		CASE(a_tunnel_port_that_is_made_again_is_followed),
+		CASE(what_the_switch_refuses_is_set_aside_and_the_rest_goes_in),
+		CASE(a_flow_of_anothers_is_not_overwritten),
+		CASE(a_second_agent_does_not_open_it),
 	};
 
 	if (access("/usr/sbin/ovs-vswitchd", X_OK) < 0) {
-		puts("Open vSwitch is not installed");
-		return 77;
+		const struct CMUnitTest none[] = { cmocka_unit_test(open_vswitch_is_not_installed) };
+
+		return cmocka_run_group_tests(none, NULL, NULL);
 	}
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,6 @@
 
 #define LATER_US 1000000
 #define LATER_MAX_US 30000000
-#define PATIENCE_US 5000000 /* a restart of ovs-vswitchd takes a third of a second */
 
 void ovs_kick(struct driver *d)
 {
@@ -49,10 +48,10 @@ void ovs_read_again(struct driver *d)
 	d->known = d->reading = false;
 }
 
-static void wait_for_switch(struct driver *d)
+void ovs_wait(struct driver *d)
 {
 	if (d->synced && !d->away && !d->waiting)
-		loop_timer_arm(d->patience, PATIENCE_US);
+		loop_timer_arm(d->patience, d->patience_us);
 	d->waiting = true;
 }
 
@@ -60,7 +59,7 @@ void ovs_forget_switch(struct driver *d, const char *why)
 {
 	ovs_read_again(d);
 	snprintf(d->why, sizeof(d->why), "%s", why);
-	wait_for_switch(d);
+	ovs_wait(d);
 }
 
 /* ------------------------------------------------------------------ what is there */
@@ -254,7 +253,7 @@ void ovs_work(void *arg)
 		if (d->away)
 			ovs_give_up(d);
 		else
-			wait_for_switch(d);
+			ovs_wait(d);
 		return;
 	}
 	if (!d->known)

@@ -73,6 +73,13 @@ static void warn(struct vswitch *v, enum about about, const char *text)
 		v->events.warning(v->about[about], v->events.arg);
 }
 
+void vswitch_warnings(const struct vswitch *v, void (*fn)(const char *text, void *arg), void *arg)
+{
+	for (size_t i = 0; i < N_ABOUTS; i++)
+		if (*v->about[i])
+			fn(v->about[i], arg);
+}
+
 /* ---- interfaces ---- */
 
 static struct plug *plug_get(struct vswitch *v, const char *row_uuid, const json_t *row)

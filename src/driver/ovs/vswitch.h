@@ -60,7 +60,7 @@ struct vswitch_events {
 	/* New, or changed: also another row with the same content. It counts as not installed from then on. */
 	void (*iface)(const struct vswitch_iface *i, void *arg);
 	void (*iface_gone)(const struct uuid *port, void *arg);
-	void (*warning)(const char *text, void *arg); /* also what it waits for */
+	void (*warning)(const char *text, void *arg); /* also what it waits for; once */
 	void *arg;
 };
 
@@ -68,6 +68,8 @@ int vswitch_open(struct loop *loop, const struct vswitch_config *config, const s
 		 struct vswitch **ret, struct err *err);
 /* Accepts NULL, returns NULL; no callback follows. Not from a callback. */
 struct vswitch *vswitch_close(struct vswitch *v);
+/* What is wrong, or waited for, as things stand. */
+void vswitch_warnings(const struct vswitch *v, void (*fn)(const char *text, void *arg), void *arg);
 /*
  * Its flows are in (or not any more): external_ids:neutrino-installed of the Interface row; batched. What an
  * earlier run wrote there stays until the port is told of here.

@@ -19,7 +19,8 @@
 	" WHEN h.registered THEN h.vif_type ELSE 'binding_failed' END"
 
 /* What an agent with Open vSwitch says of itself. */
-#define OF_OVS(name) "CASE h.vif_type WHEN 'ovs' THEN json_extract(h.configurations, '$." name "') END"
+#define BRIDGE "CASE h.vif_type WHEN 'ovs' THEN json_extract(h.configurations, '$.integration_bridge') END"
+#define DATAPATH_TYPE "CASE h.vif_type WHEN 'ovs' THEN json_extract(h.configurations, '$.datapath_type') END"
 
 static const struct table_field fields[] = {
 	BASE_FIELDS,
@@ -71,10 +72,9 @@ static void read_row(struct db_rows *q, void *row)
 #define SELECT                                                                                                         \
 	"SELECT " BASE_COLUMNS ", t.network, t.admin_state_up, t.port_security, t.mac, t.device_id,"                   \
 	" t.device_owner, t.host, t.next, t.binding, t.vnic_type, t.profile, n.id, h.name, h.registered,"              \
-	" x.registered, h.vif_type, " OF_OVS("integration_bridge") ", " OF_OVS(                                        \
-		"datapath_type") ", i.router, " STATUS " FROM ports t JOIN networks n ON n.num = t.network LEFT JOIN " \
-						       "hosts h ON h.num = t.host"                                     \
-				 " LEFT JOIN hosts x ON x.num = t.next LEFT JOIN interfaces i ON i.port = t.num"
+	" x.registered, h.vif_type, " BRIDGE ", " DATAPATH_TYPE ", i.router, " STATUS                                  \
+	" FROM ports t JOIN networks n ON n.num = t.network LEFT JOIN hosts h ON h.num = t.host"                       \
+	" LEFT JOIN hosts x ON x.num = t.next LEFT JOIN interfaces i ON i.port = t.num"
 
 const struct table ports_table = {
 	.select = SELECT,

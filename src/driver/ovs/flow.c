@@ -302,7 +302,7 @@ static int decode_actions(struct flow *f, const uint8_t *at, size_t n, struct er
 	if (n == 0)
 		return err_set(err, ERR_BAD_REQUEST, "", "a list of no actions is not understood");
 	while (n > 0) {
-		struct action a;
+		struct action a = { 0 };
 		int r = n < INSTRUCTION_SIZE ? -EINVAL : action_decode(at, n, &a);
 
 		if (r < 0)

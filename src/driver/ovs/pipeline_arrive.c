@@ -8,18 +8,19 @@
  * Ethernet header, source MAC, kind of payload and its header, source addresses; from a tunnel, outer source, segment,
  * Ethernet header, source MAC, payload.
  *
- * What Open vSwitch cannot read it leaves zero: a frame without an Ethernet header has type 0, an IPv4 header that
- * contradicts itself has no field that is not 0, ARP that is not IPv4 on Ethernet has no operation.
+ * What Open vSwitch cannot read it leaves zero: an IPv4 header that contradicts itself has no field that is not 0, ARP
+ * that is not IPv4 on Ethernet has no operation. A frame that is cut off behind the type of a VLAN tag has that
+ * type, and none (0) when a revalidator looks at it again. (Frames that are shorter come from no device.)
  */
 
 enum { PRIORITY_PLAIN = 1, PRIORITY_FIRST, PRIORITY_DENY, PRIORITY_NEVER };
 
-#define BAD_ETHERNET(table, priority)                                                                                  \
-	{ table, priority, { EXACT(FIELD_ETH_TYPE, 0) }, .drop = DROP_MALFORMED },                                     \
-		{ table, priority, { { FIELD_VLAN_TCI, 0x1000, 0x1000 } }, .drop = DROP_VLAN_TAGGED },                 \
-		{ table, priority, { EXACT(FIELD_ETH_TYPE, ETHERTYPE_TAG) }, .drop = DROP_VLAN_TAGGED }, /* cut off */ \
+#define TAGGED(table)                                                                                                  \
+	{ table, PRIORITY_NEVER, { { FIELD_VLAN_TCI, 0x1000, 0x1000 } }, .drop = DROP_VLAN_TAGGED },                   \
+		{ table, PRIORITY_NEVER, { EXACT(FIELD_ETH_TYPE, ETHERTYPE_TAG) }, .drop = DROP_VLAN_TAGGED },         \
+		{ table, PRIORITY_NEVER, { EXACT(FIELD_ETH_TYPE, ETHERTYPE_STAG) }, .drop = DROP_VLAN_TAGGED },        \
 	{                                                                                                              \
-		table, priority, { EXACT(FIELD_ETH_TYPE, ETHERTYPE_STAG) }, .drop = DROP_VLAN_TAGGED                   \
+		table, PRIORITY_NEVER, { EXACT(FIELD_ETH_TYPE, 0) }, .drop = DROP_VLAN_TAGGED                          \
 	}
 
 #define BAD_IPV4                                                                                                       \
@@ -43,14 +44,14 @@ static const struct rule rules[] = {
 
 	{ TABLE_PEER, 0, {}, .drop = DROP_TUNNEL_PEER },
 	{ TABLE_SEGMENT, 0, {}, .drop = DROP_TUNNEL_SEGMENT },
-	BAD_ETHERNET(TABLE_TUNNEL_ETH, PRIORITY_NEVER),
+	TAGGED(TABLE_TUNNEL_ETH),
 	{ TABLE_TUNNEL_ETH, 0, {}, .go = TABLE_TUNNEL_SOURCE },
 	{ TABLE_MEMBER, 0, {}, .go = TABLE_TUNNEL_SOURCE },
 	{ TABLE_TUNNEL_SOURCE, 0, {}, .drop = DROP_TUNNEL_SOURCE },
 	{ TABLE_TUNNEL_PAYLOAD, PRIORITY_FIRST, BAD_IPV4, .drop = DROP_MALFORMED },
 	PAYLOADS(TABLE_TUNNEL_PAYLOAD, TABLE_SWITCH, TABLE_SWITCH, TABLE_SWITCH),
 
-	BAD_ETHERNET(TABLE_ETH, PRIORITY_NEVER),
+	TAGGED(TABLE_ETH),
 	{ TABLE_ETH, 0, {}, .go = TABLE_SOURCE_MAC },
 	{ TABLE_SOURCE_MAC, PRIORITY_NEVER, { DL_GROUP(FIELD_ETH_SRC) }, .drop = DROP_SPOOF_MAC },
 	{ TABLE_SOURCE_MAC, PRIORITY_NEVER, { EXACT(FIELD_ETH_SRC, 0) }, .drop = DROP_SPOOF_MAC },

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The differential test: what the ebpf programs make of a frame is what the reference makes of it,
- * byte for byte.
+ * The differential test: what a datapath makes of a frame is what the reference makes of it, byte for byte.
  *
- *     differ-test [--seed N] [--rounds N]
+ *     differ-test --driver ebpf|openvswitch [--seed N] [--rounds N]
  *
- * A round is a plan and frames for it, made from one seed; round i of a run has seed N + i. A
- * difference is printed as a case of the packet suite, with the least of the plan that still
- * shows it, and what the reference says as what is expected.
+ * Frames that the driver is blind to (blind.c) are not held against it. A round is a plan and frames for it, made from
+ * one seed; round i of a run has seed N + i. A difference is printed as a case of the packet suite, with the least of
+ * the plan that still shows it, and what the reference says as what is expected.
  */
 
 #include <errno.h>
@@ -25,16 +24,19 @@
 #include "packet/packet_driver.h"
 #include "plan/verdict_names.h"
 
+static const struct packet_driver *const drivers[] = { &packet_on_ebpf, &packet_on_ovs };
+
 #define ROUNDS 60
 #define FRAMES 80 /* of a round */
 #define DIFFERENCES_MAX 3 /* then it stops */
 #define ENDS_FROM 50 /* rounds that must have come to every end */
 
 struct differ {
-	void *fake, *ebpf;
+	const struct packet_driver *driver;
+	void *fake, *other;
 	struct plan *plan;
 	uint32_t absent; /* a port whose device is not there, or 0 */
-	unsigned frames, not_given, differences;
+	unsigned frames, not_given, blind, differences;
 	unsigned verdicts[VERDICT_COUNT], reasons[DROP_COUNT];
 };
 
@@ -45,11 +47,11 @@ static int load(struct differ *d, const struct plan *p, struct err *err)
 	int r = packet_on_fake.load(d->fake, p, err);
 
 	if (r >= 0)
-		r = packet_on_ebpf.load(d->ebpf, p, err);
+		r = d->driver->load(d->other, p, err);
 	if (r >= 0 && d->absent)
 		r = packet_on_fake.device(d->fake, d->absent, false, err);
 	if (r >= 0 && d->absent)
-		r = packet_on_ebpf.device(d->ebpf, d->absent, false, err);
+		r = d->driver->device(d->other, d->absent, false, err);
 	return r;
 }
 
@@ -86,7 +88,7 @@ static void print_comment(const char *what, const struct forward_result *r)
 	printf("\n");
 }
 
-enum outcome { SAME, DIFFERENT, NOT_GIVEN };
+enum outcome { SAME, DIFFERENT, NOT_GIVEN, BLIND };
 
 /* One frame through both. With `say`, what is different goes to standard output. */
 static enum outcome compare(struct differ *d, const struct forward_in *in, bool say, struct forward_result *ret_wanted)
@@ -97,7 +99,9 @@ static enum outcome compare(struct differ *d, const struct forward_in *in, bool 
 	int r;
 
 	packet_on_fake.run(d->fake, in, ret_wanted, &err);
-	r = packet_on_ebpf.run(d->ebpf, in, &got, &err);
+	if (d->driver == &packet_on_ovs && ovs_is_blind(d->fake, in, ret_wanted))
+		return BLIND;
+	r = d->driver->run(d->other, in, &got, &err);
 	if (r >= 0)
 		what = same_result(ret_wanted, &got) ? SAME : DIFFERENT;
 	else if (r != -ENOTSUP)
@@ -105,9 +109,11 @@ static enum outcome compare(struct differ *d, const struct forward_in *in, bool 
 	if (say && what == DIFFERENT) {
 		print_comment("the reference", ret_wanted);
 		if (r < 0)
-			printf("#   ebpf: %s\n", err.text);
+			printf("#   %s: %s\n", d->driver->name, err.text);
 		else
-			print_comment("ebpf", &got);
+			print_comment(d->driver->name, &got);
+		if (d->driver->explain)
+			d->driver->explain(d->other);
 	}
 	forward_result_fini(&got);
 	return what;
@@ -225,6 +231,8 @@ static void one_frame(struct differ *d, struct rng *r, uint64_t seed)
 	d->frames++;
 	if (what == NOT_GIVEN) {
 		d->not_given++;
+	} else if (what == BLIND) {
+		d->blind++;
 	} else {
 		d->verdicts[wanted.verdict]++;
 		d->reasons[wanted.reason]++;
@@ -233,7 +241,7 @@ static void one_frame(struct differ *d, struct rng *r, uint64_t seed)
 	if (what != DIFFERENT)
 		return;
 	d->differences++;
-	printf("# differ-test --seed %" PRIu64 " --rounds 1:\n", seed);
+	printf("# differ-test --driver %s --seed %" PRIu64 " --rounds 1:\n", d->driver->name, seed);
 	print_case(d, seed, &f.in);
 	if (load(d, d->plan, &err) < 0)
 		printf("# %s\n", err.text);
@@ -257,9 +265,10 @@ static void one_round(struct differ *d, uint64_t seed)
 }
 
 /* What no frame here can come to: not in plans, or not in test runs. */
-static bool is_out_of_reach(enum drop_reason reason)
+static bool is_out_of_reach(const struct packet_driver *driver, enum drop_reason reason)
 {
-	return reason == DROP_NONE || reason == DROP_ENCAP || reason == DROP_REDIRECT || reason == DROP_RATE;
+	return reason == DROP_NONE || reason == DROP_ENCAP || reason == DROP_REDIRECT || reason == DROP_RATE ||
+	       (driver == &packet_on_ovs && reason == DROP_IP_OPTIONS);
 }
 
 /* Frames that all end alike would show little. */
@@ -272,12 +281,20 @@ static unsigned missed_ends(const struct differ *d)
 		n += !d->verdicts[v];
 	}
 	for (int reason = 0; reason < DROP_COUNT; reason++) {
-		if (is_out_of_reach(reason))
+		if (is_out_of_reach(d->driver, (enum drop_reason)reason))
 			continue;
 		printf("# %7u drop %s\n", d->reasons[reason], drop_reason_name(reason));
 		n += !d->reasons[reason];
 	}
 	return n;
+}
+
+static const struct packet_driver *find_driver(const char *name)
+{
+	for (size_t i = 0; i < N_ELEMENTS(drivers); i++)
+		if (strcmp(drivers[i]->name, name) == 0)
+			return drivers[i];
+	return NULL;
 }
 
 int main(int argc, char **argv)
@@ -289,21 +306,29 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (int i = 1; i + 1 < argc; i += 2) {
-		if (strcmp(argv[i], "--seed") == 0)
+		if (strcmp(argv[i], "--driver") == 0)
+			d.driver = find_driver(argv[i + 1]);
+		else if (strcmp(argv[i], "--seed") == 0)
 			seed = strtoull(argv[i + 1], NULL, 10);
 		else if (strcmp(argv[i], "--rounds") == 0)
 			rounds = (unsigned)strtoul(argv[i + 1], NULL, 10);
 	}
-	if (packet_on_fake.open(&d.fake, &err) < 0 || packet_on_ebpf.open(&d.ebpf, &err) < 0) {
+	if (!d.driver) {
+		fprintf(stderr, "usage: differ-test --driver ebpf|openvswitch [--seed N] [--rounds N]\n");
+		return 2;
+	}
+	if (packet_on_fake.open(&d.fake, &err) < 0 || d.driver->open(&d.other, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return 2;
 	}
 	for (; done < rounds && d.differences < DIFFERENCES_MAX; done++)
 		one_round(&d, seed + done);
-	packet_on_ebpf.close(d.ebpf);
+	d.driver->close(d.other);
 	packet_on_fake.close(d.fake);
-	printf("%s 1 - %u rounds from seed %" PRIu64 ", %u frames, %u could not be given: %u differences\n",
-	       d.differences ? "not ok" : "ok", done, seed, d.frames, d.not_given, d.differences);
+	printf("%s 1 - %s: %u rounds from seed %" PRIu64 ", %u frames, %u could not be given, to %u it is blind: "
+	       "%u differences\n",
+	       d.differences ? "not ok" : "ok", d.driver->name, done, seed, d.frames, d.not_given, d.blind,
+	       d.differences);
 	missed = missed_ends(&d);
 	printf("%s 2 - every end is come to%s\n1..2\n", done >= ENDS_FROM && missed ? "not ok" : "ok",
 	       done >= ENDS_FROM ? "" : " # SKIP too few rounds");

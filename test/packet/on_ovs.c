@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,16 +29,19 @@
  */
 
 #define N_COUNTERS (VERDICT_COUNT + DROP_COUNT)
-#define GIVEN 2 /* times */
-
-struct on_ovs {
-	struct ovs_rig rig;
-	struct trace trace; /* of the last frame */
-	struct forward_in last; /* with its own frame */
-};
+#define TIMES 2 /* a frame is given */
 
 struct counts {
 	uint64_t verdicts[VERDICT_COUNT], reasons[DROP_COUNT];
+};
+
+struct on_ovs {
+	struct ovs_rig rig;
+	struct counts counts; /* after the last frame */
+	bool counted; /* nothing was given since then */
+	bool paused; /* revalidators */
+	struct trace trace; /* of the last frame */
+	struct forward_in last; /* with its own frame */
 };
 
 static int ovs_open(void **ret, struct err *err)
@@ -64,9 +68,11 @@ static void ovs_close(void *d)
 
 /* ------------------------------------------------------------------ verdict */
 
-static int read_counts(struct on_ovs *o, struct counts *ret, struct err *err)
+/* Into o->counts. */
+static int read_counts(struct on_ovs *o, struct err *err)
 {
 	struct driver_counter c[N_COUNTERS];
+	struct counts *ret = &o->counts;
 	size_t n;
 	int r;
 
@@ -90,7 +96,8 @@ static int read_counts(struct on_ovs *o, struct counts *ret, struct err *err)
 
 struct growth {
 	unsigned n; /* how many ends were counted */
-	enum verdict verdict; /* the last of them */
+	uint64_t by; /* of the last of them: */
+	enum verdict verdict;
 	enum drop_reason reason;
 	bool answer, too_big;
 };
@@ -103,6 +110,7 @@ static struct growth grown(const struct counts *before, const struct counts *aft
 		if (after->reasons[i] == before->reasons[i])
 			continue;
 		g.n++;
+		g.by = after->reasons[i] - before->reasons[i];
 		g.verdict = VERDICT_DROP;
 		g.reason = (enum drop_reason)i;
 		g.too_big |= i == DROP_TOO_BIG;
@@ -111,6 +119,7 @@ static struct growth grown(const struct counts *before, const struct counts *aft
 		if (after->verdicts[i] == before->verdicts[i])
 			continue;
 		g.n++;
+		g.by = after->verdicts[i] - before->verdicts[i];
 		g.verdict = (enum verdict)i;
 		g.reason = DROP_NONE;
 		g.answer |= i == VERDICT_ANSWER;
@@ -119,8 +128,8 @@ static struct growth grown(const struct counts *before, const struct counts *aft
 }
 
 /*
- * Behind check_pkt_larger a packet that was too big is also counted as what it had become otherwise (tables.h); that it
- * was too big, or answered so, is counted only where it is true.
+ * Behind check_pkt_larger a packet that was too big is also counted as what it had become otherwise, be it an answer
+ * (tables.h); that it was too big, or answered so, is counted only where it is true.
  */
 static int set_verdict(const struct counts *before, const struct counts *after, struct forward_result *ret,
 		       struct err *err)
@@ -130,26 +139,35 @@ static int set_verdict(const struct counts *before, const struct counts *after, 
 
 	ret->verdict = g.too_big ? VERDICT_DROP : g.answer ? VERDICT_ANSWER : g.verdict;
 	ret->reason = g.too_big ? DROP_TOO_BIG : g.answer ? DROP_NONE : g.reason;
-	if (g.n == 1 || (g.n > 1 && (g.too_big || g.answer)))
+	if ((g.n == 1 && g.by == TIMES) || g.too_big || (g.answer && (g.n > 1 || g.by == 2 * TIMES)))
 		return 0;
 	utstring_new(text);
 	for (int i = 1; i < DROP_COUNT; i++)
 		if (after->reasons[i] != before->reasons[i])
-			utstring_printf(text, " drop_%s", drop_reason_name((enum drop_reason)i));
+			utstring_printf(text, " drop_%s %" PRIu64, drop_reason_name((enum drop_reason)i),
+					after->reasons[i] - before->reasons[i]);
 	for (int i = 1; i < VERDICT_COUNT; i++)
 		if (after->verdicts[i] != before->verdicts[i])
-			utstring_printf(text, " %s", verdict_name((enum verdict)i));
+			utstring_printf(text, " %s %" PRIu64, verdict_name((enum verdict)i),
+					after->verdicts[i] - before->verdicts[i]);
 	return err_set(err, ERR_INTERNAL, "", "counted as:%s", g.n ? utstring_body(text) : " nothing");
 }
 
 /* ------------------------------------------------------------------ trace */
 
-/* A trace carries out what stands behind check_pkt_larger, outputs and all. That is not what is looked for. */
-static int throw_away(struct on_ovs *o, struct err *err)
+/*
+ * A trace carries out all but the outputs, and behind check_pkt_larger those too; the agent is asked. That is not what
+ * is looked for.
+ */
+static int throw_away(struct on_ovs *o, const char *actions, struct err *err)
 {
 	struct forward_result nobodys = { 0 };
-	int r = ovs_rig_pass(&o->rig, err);
+	int r = 0;
 
+	if (!strstr(actions, "userspace") && !strstr(actions, "check_pkt_len"))
+		return 0;
+	o->counted = false;
+	r = ovs_rig_pass(&o->rig, err);
 	if (r >= 0)
 		r = ovs_rig_take(&o->rig, o->rig.plan, &nobodys, err);
 	forward_result_fini(&nobodys);
@@ -172,8 +190,8 @@ static int trace_frame(struct on_ovs *o, const struct forward_in *in, struct tra
 	utstring_new(text);
 	r = appctl_call(&o->rig.control, text, err, "ofproto/trace", SANDBOX_BRIDGE, flow, hex, NULL);
 	if (r >= 0)
-		r = throw_away(o, err);
-	return r < 0 ? r : trace_parse(utstring_body(text), ret, err);
+		r = trace_parse(utstring_body(text), ret, err);
+	return r < 0 ? r : throw_away(o, ret->actions, err);
 }
 
 static bool is_end(const struct trace_step *s, const struct forward_result *r)
@@ -261,7 +279,7 @@ static void remember(struct on_ovs *o, const struct forward_in *in)
 static int ovs_run(void *d, const struct forward_in *in, struct forward_result *ret, struct err *err)
 {
 	struct forward_result result = { 0 };
-	struct counts before, after;
+	struct counts before;
 	struct on_ovs *o = d;
 	int r;
 
@@ -270,16 +288,19 @@ static int ovs_run(void *d, const struct forward_in *in, struct forward_result *
 	remember(o, in);
 	trace_fini(&o->trace);
 	r = trace_frame(o, in, &o->trace, err);
-	if (r >= 0)
-		r = read_counts(o, &before, err);
+	if (r >= 0 && !o->counted)
+		r = read_counts(o, err);
+	before = o->counts;
+	o->counted = false;
 	if (r >= 0)
 		r = give(o, in, &result, err);
 	if (r >= 0)
 		r = give_again(o, in, &result, err);
 	if (r >= 0)
-		r = read_counts(o, &after, err);
+		r = read_counts(o, err);
+	o->counted = r >= 0;
 	if (r >= 0)
-		r = set_verdict(&before, &after, &result, err);
+		r = set_verdict(&before, &o->counts, &result, err);
 	if (r >= 0)
 		r = check_trace(&o->trace, &result, err);
 	if (r < 0)
@@ -307,6 +328,18 @@ static int check_stale(struct on_ovs *o, struct err *err)
 	return r < 0 ? err_prefix(err, r, "a frame's megaflow outlived the plan") : 0;
 }
 
+/* Off while frames are counted: a revalidator keeps what it has counted from a purge that comes meanwhile. */
+static int revalidate(struct on_ovs *o, bool on, struct err *err)
+{
+	int r = 0;
+
+	if (o->paused == on)
+		r = appctl_call(&o->rig.control, NULL, err, on ? "revalidator/resume" : "revalidator/pause", NULL);
+	o->paused = !on;
+	o->counted = false;
+	return r;
+}
+
 static bool can_come_again(struct on_ovs *o)
 {
 	const struct ovs_rig_port *p = ovs_rig_port_of(&o->rig, o->last.port);
@@ -323,19 +356,24 @@ static int ovs_load(void *d, const struct plan *p, struct err *err)
 
 	forward_result_fini(&before);
 	if (r >= 0)
+		r = revalidate(o, true, err);
+	if (r >= 0)
 		r = ovs_rig_ports(&o->rig, p, err);
 	if (r >= 0)
 		r = ovs_rig_plan(&o->rig, p, err);
 	if (r >= 0 && again && can_come_again(o))
 		r = check_stale(o, err);
-	return r;
+	return r < 0 ? r : revalidate(o, false, err);
 }
 
 static int ovs_device(void *d, uint32_t port, bool there, struct err *err)
 {
 	struct on_ovs *o = d;
+	int r = revalidate(o, true, err);
 
-	return ovs_rig_port_set(&o->rig, port, there, err);
+	if (r >= 0)
+		r = ovs_rig_port_set(&o->rig, port, there, err);
+	return r < 0 ? r : revalidate(o, false, err);
 }
 
 const struct packet_driver packet_on_ovs = {

@@ -185,24 +185,24 @@ char *ovs_rig_hex(const uint8_t *bytes, size_t n)
 
 /*
  * The main loop of ovs-vswitchd deals with packets and OpenFlow, then with its control connections, in the order in
- * which they were opened. So between these two answers lies a turn of it, or more.
+ * which they were opened. So when an answer on the first one follows one on the second, a turn lies in between: what
+ * was given has gone, and what the driver is asked about it is on its connection.
  */
-static int a_turn(struct ovs_rig *g, struct err *err)
+static int end_turn(struct ovs_rig *g, struct err *err)
 {
-	int r = appctl_call(&g->control, NULL, err, "version", NULL);
-
-	return r < 0 ? r : appctl_call(&g->barrier, NULL, err, "version", NULL);
+	return appctl_call(&g->barrier, NULL, err, "version", NULL);
 }
 
 int ovs_rig_pass(struct ovs_rig *g, struct err *err)
 {
-	int r = a_turn(g, err);
+	bool asked = false;
+	int r = end_turn(g, err);
 
-	/* what goes to the agent is on its connection, and so is what it says to that when its loop has come to an end
-	 */
 	while (r >= 0 && loop_turn(g->loop, 0) > 0)
-		;
-	return r < 0 ? r : a_turn(g, err);
+		asked = true;
+	if (r >= 0 && asked)
+		r = appctl_call(&g->control, NULL, err, "version", NULL);
+	return r >= 0 && asked ? end_turn(g, err) : r;
 }
 
 static int give(struct ovs_rig *g, const char *port, const uint8_t *frame, size_t len, struct err *err)
@@ -213,13 +213,7 @@ static int give(struct ovs_rig *g, const char *port, const uint8_t *frame, size_
 	if (len < ETH_SIZE)
 		return -ENOTSUP;
 	r = appctl_call(&g->control, NULL, err, "netdev-dummy/receive", port, hex, NULL);
-	if (r >= 0)
-		r = a_turn(g, err);
-	/* what went to the agent is on its connection, and what it says to that is too when its loop has nothing more
-	 * to do */
-	while (r >= 0 && loop_turn(g->loop, 0) > 0)
-		;
-	return r < 0 ? r : a_turn(g, err);
+	return r < 0 ? r : ovs_rig_pass(g, err);
 }
 
 int ovs_rig_give(struct ovs_rig *g, const struct forward_in *in, struct err *err)

@@ -68,7 +68,7 @@ int ovs_rig_port_set(struct ovs_rig *g, uint32_t port, bool there, struct err *e
 int ovs_rig_plan(struct ovs_rig *g, const struct plan *p, struct err *err);
 
 char *ovs_rig_hex(const uint8_t *bytes, size_t n); /* the caller's */
-/* What was given has gone through the switch, and the driver has answered what it was asked about it. */
+/* What the last command gave has gone through the switch, and the driver has answered what it was asked about it. */
 int ovs_rig_pass(struct ovs_rig *g, struct err *err);
 /* Gives a frame and passes. -ENOTSUP: no such frame can be given. */
 int ovs_rig_give(struct ovs_rig *g, const struct forward_in *in, struct err *err);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "differ.h"
+#include "net/packet.h"
+#include "packet/packet_driver.h"
+
+#define TAG_SIZE 4 /* and the type behind it is read with it */
+
+/* The same frame without what stands behind the IP packet comes to something else. */
+static bool goes_by_padding(void *fake, const struct forward_in *in, const struct ipv4 *ip,
+			    const struct forward_result *wanted)
+{
+	struct forward_in cut = *in;
+	struct forward_result r = { 0 };
+	bool differs;
+
+	cut.len = (size_t)ETH_SIZE + ip->total;
+	if (cut.len >= in->len || packet_on_fake.run(fake, &cut, &r, NULL) < 0)
+		return false;
+	differs = r.verdict != wanted->verdict || r.reason != wanted->reason || r.n_outs != wanted->n_outs;
+	forward_result_fini(&r);
+	return differs;
+}
+
+bool ovs_is_blind(void *fake, const struct forward_in *in, const struct forward_result *wanted)
+{
+	bool malformed = wanted->verdict == VERDICT_DROP && wanted->reason == DROP_MALFORMED;
+	struct eth eth;
+	struct ipv4 ip;
+
+	if (eth_read(in->frame, in->len, &eth) < 0)
+		return false;
+	if (eth.type == ETHERTYPE_TAG || eth.type == ETHERTYPE_STAG)
+		return in->len < ETH_SIZE + TAG_SIZE;
+	if (eth.type != ETHERTYPE_V4)
+		return false;
+	if (ipv4_read(in->frame + ETH_SIZE, in->len - ETH_SIZE, &ip) < 0)
+		return malformed && in->frame[ETH_SIZE] >> 4 != 4; /* the version */
+	if (malformed) /* the header's checksum, or ICMP */
+		return true;
+	return (wanted->verdict == VERDICT_DROP && wanted->reason == DROP_IP_OPTIONS) ||
+	       goes_by_padding(fake, in, &ip, wanted);
+}

@@ -633,6 +633,8 @@ const struct flow_mod *flowset_begin(struct flowset *s, size_t max, size_t *ret_
 		sent->cell = c;
 		sent->content = content_ref(wanted(c));
 		sent->flow = cell_flow(c, sent->content);
+		if (!sent->content)
+			sent->flow.cookie = c->there->cookie;
 		s->mods[n++] = (struct flow_mod) { sent->content ? FLOW_ADD : FLOW_DELETE, &sent->flow };
 	}
 	s->n_sent = *ret_n = n;

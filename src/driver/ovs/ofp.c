@@ -289,6 +289,7 @@ void ofp_put_bundle_add(struct ofp_out *out, uint32_t xid, uint32_t bundle, cons
 	const struct flow *f = mod->flow;
 	struct wire_flow_mod body = {
 		.cookie = htobe64(f->cookie),
+		.cookie_mask = mod->op == FLOW_ADD ? 0 : UINT64_MAX,
 		.table = f->table,
 		.command = mod->op == FLOW_ADD ? FLOW_MOD_ADD : FLOW_MOD_DELETE_STRICT,
 		.priority = htobe16(f->priority),

@@ -44,7 +44,10 @@ struct openflow *openflow_close(struct openflow *o); /* accepts NULL, returns NU
 bool openflow_is_up(const struct openflow *o);
 void openflow_patience(struct openflow *o, unsigned ms); /* how long an answer may take; 10 s at the start */
 
-enum flow_op { FLOW_ADD, FLOW_DELETE }; /* add: replaces the same flow; delete: the same flow (strict) */
+enum flow_op {
+	FLOW_ADD, /* replaces the same flow */
+	FLOW_DELETE, /* the same flow, if its cookie is this one: another's that took its place stays */
+};
 struct flow_mod {
 	enum flow_op op;
 	const struct flow *flow;

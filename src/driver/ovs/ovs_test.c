@@ -541,6 +541,21 @@ static void a_flow_of_anothers_is_not_overwritten(void **state)
 	assert_string_equal(warnings, "");
 }
 
+static void a_flow_of_anothers_that_took_a_place_meanwhile_stays(void **state)
+{
+	(void)state;
+	sync_to(PLAN NEIGHBOUR);
+	assert_int_equal(sandbox_run(&bed.box, NULL,
+				     OFCTL "add-flow br-int 'cookie=0x1234,table=%u,priority=1,ip,reg2=0x0a000109,"
+					   "metadata=7 actions=drop'",
+				     TABLE_NEIGHBOUR),
+			 0);
+	step(PLAN NEIGHBOUR, PLAN);
+	assert_int_equal(bed.n_failures, 0);
+	assert_int_equal(number(OFCTL "dump-flows br-int cookie=0x1234/-1 | grep -c priority"), 1);
+	assert_equal_to(PLAN);
+}
+
 static void a_second_agent_does_not_open_it(void **state)
 {
 	const struct driver_events events = { .arg = &bed };
@@ -578,6 +593,7 @@ int main(int argc, char **argv)
 		CASE(a_tunnel_port_that_is_made_again_is_followed),
 		CASE(what_the_switch_refuses_is_set_aside_and_the_rest_goes_in),
 		CASE(a_flow_of_anothers_is_not_overwritten),
+		CASE(a_flow_of_anothers_that_took_a_place_meanwhile_stays),
 		CASE(a_second_agent_does_not_open_it),
 	};
 

@@ -33,14 +33,15 @@ class Ours:
     """Two networks, one distributed router, VMs on compute1 and compute2."""
 
     name = "ours"
+    driver = "ebpf"
 
     def __init__(self, build):
-        self.lab = Lab(f"{PREFIX}ours", build)
+        self.lab = Lab(PREFIX + self.name, build)
         self.vms = {}
 
     def up(self):
         self.lab.down()
-        self.lab.up(hosts=2)
+        self.lab.up(hosts=2, driver=self.driver)
         api = self.lab.api()
         router = api.create("routers", name="r", distributed=True)
         for name, cidr in (("red", "10.81.1.0/24"), ("blue", "10.81.2.0/24")):

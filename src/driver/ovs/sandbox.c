@@ -26,13 +26,16 @@
 static const char *const commands[N_SANDBOX_DAEMONS] = {
 	[SANDBOX_OVSDB] = "exec ovsdb-server -vconsole:off conf.db --remote=punix:db.sock --unixctl=$PWD/ovsdb.ctl "
 			  "--log-file=ovsdb.log",
-	[SANDBOX_VSWITCHD] = "exec ovs-vswitchd -vconsole:off unix:db.sock --unixctl=$PWD/vswitchd.ctl --enable-dummy "
-			     "--disable-system --disable-system-route --log-file=vswitchd.log",
+	/* the control socket has a name of the test's, and the one that clients look for by the pid file */
+	[SANDBOX_VSWITCHD] =
+		"[ $DATAPATH = netdev ] || options='--enable-dummy --disable-system --disable-system-route'; "
+		"ln -s vswitchd.ctl ovs-vswitchd.$$.ctl; exec ovs-vswitchd -vconsole:off unix:db.sock "
+		"--unixctl=$PWD/vswitchd.ctl --pidfile --log-file=vswitchd.log $options",
 };
 
 static const char setup[] =
 	"ovs-vsctl --timeout=20 --retry init -- add-br " SANDBOX_BRIDGE " -- set bridge " SANDBOX_BRIDGE
-	" datapath_type=dummy fail_mode=secure other_config:disable-in-band=true 2>>setup.log";
+	" datapath_type=$DATAPATH fail_mode=secure other_config:disable-in-band=true 2>>setup.log";
 
 static void die(const char *what)
 {
@@ -49,6 +52,7 @@ static void environment(const struct sandbox *s)
 	for (size_t i = 0; i < N_ELEMENTS(names); i++)
 		setenv(names[i], s->dir, 1);
 	setenv("PATH", path, 1);
+	setenv("DATAPATH", s->datapath, 1);
 }
 
 /* In the child: becomes the command, with standard input `in` and output `out`; -1: /dev/null. */
@@ -176,11 +180,11 @@ static void await_database(const struct sandbox *s)
 	close(server);
 }
 
-int sandbox_start(struct sandbox *s, struct err *err)
+static int start(struct sandbox *s, const char *datapath, struct err *err)
 {
 	_cleanup_(utstring_freep) UT_string *log = NULL;
 
-	*s = (struct sandbox) { .dir = "/tmp/neutrino-ovs.XXXXXX", .alive = -1 };
+	*s = (struct sandbox) { .dir = "/tmp/neutrino-ovs.XXXXXX", .datapath = datapath, .alive = -1 };
 	if (access("/usr/sbin/ovs-vswitchd", X_OK) < 0 || access(SCHEMA, R_OK) < 0)
 		return err_errno(err, -ENOENT, "Open vSwitch");
 	if (!mkdtemp(s->dir))
@@ -200,6 +204,16 @@ int sandbox_start(struct sandbox *s, struct err *err)
 	sandbox_run(s, log, "tail -n 3 *.log");
 	sandbox_stop(s);
 	return err_set(err, ERR_INTERNAL, "", "Open vSwitch did not start: %s", utstring_body(log));
+}
+
+int sandbox_start(struct sandbox *s, struct err *err)
+{
+	return start(s, "dummy", err);
+}
+
+int sandbox_start_netdev(struct sandbox *s, struct err *err)
+{
+	return start(s, "netdev", err);
 }
 
 void sandbox_stop(struct sandbox *s)

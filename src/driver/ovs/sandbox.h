@@ -28,6 +28,7 @@ struct err;
 enum sandbox_daemon { SANDBOX_OVSDB, SANDBOX_VSWITCHD, N_SANDBOX_DAEMONS };
 
 struct sandbox {
+	const char *datapath; /* "dummy" or "netdev" */
 	char dir[64]; /* also OVS_RUNDIR, OVS_DBDIR, OVS_LOGDIR */
 	char db[80]; /* path of the database's socket */
 	char mgmt[80]; /* path of the bridge's OpenFlow socket */
@@ -39,6 +40,8 @@ struct sandbox {
 
 /* -ENOENT: Open vSwitch is not installed. After any failure there is nothing to stop. */
 int sandbox_start(struct sandbox *s, struct err *err);
+/* With the userspace datapath on devices of the caller's network namespace, as root: real packets, real routes. */
+int sandbox_start_netdev(struct sandbox *s, struct err *err);
 void sandbox_stop(struct sandbox *s); /* also twice, and after a failed start */
 
 /* SIGKILL, and gone when it returns. Started again it may not be ready yet when it returns: wait for its socket. */

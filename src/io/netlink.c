@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -17,7 +18,6 @@
 
 #define BUFFER_SIZE 32768
 #define LIST_TRIES 8
-#define GROUPS (RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_IFADDR | RTMGRP_TC)
 #define WATCH_BUFFER (4 * 1024 * 1024) /* kernel side: hundreds of devices at once */
 
 struct netlink {
@@ -109,6 +109,40 @@ static void link_changed(struct netlink *n, const struct nlmsghdr *h)
 	n->events.link(&l, h->nlmsg_type == RTM_DELLINK, n->events.arg);
 }
 
+/* false: not an IPv4 neighbour. */
+static bool read_neighbour(const struct nlmsghdr *h, struct netlink_neighbour *ret)
+{
+	const struct ndmsg *nd = mnl_nlmsg_get_payload(h);
+	bool has_ip = false, has_mac = false;
+	const struct nlattr *a;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->ifindex = (uint32_t)nd->ndm_ifindex;
+	mnl_attr_for_each(a, h, sizeof(*nd))
+	{
+		uint16_t type = mnl_attr_get_type(a), len = mnl_attr_get_payload_len(a);
+
+		if (type == NDA_DST && len == sizeof(ret->ip)) {
+			memcpy(ret->ip, mnl_attr_get_payload(a), len);
+			has_ip = true;
+		} else if (type == NDA_LLADDR && len == sizeof(ret->mac)) {
+			memcpy(ret->mac, mnl_attr_get_payload(a), len);
+			has_mac = true;
+		}
+	}
+	ret->known = has_mac && h->nlmsg_type == RTM_NEWNEIGH &&
+		     nd->ndm_state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP);
+	return nd->ndm_family == AF_INET && has_ip;
+}
+
+static void neighbour_changed(struct netlink *n, const struct nlmsghdr *h)
+{
+	struct netlink_neighbour neighbour;
+
+	if (read_neighbour(h, &neighbour))
+		n->events.neighbour(&neighbour, n->events.arg);
+}
+
 /* Positive: a route or an address. */
 static int changed(struct netlink *n, const struct nlmsghdr *h)
 {
@@ -121,6 +155,10 @@ static int changed(struct netlink *n, const struct nlmsghdr *h)
 	case RTM_DELQDISC:
 		n->events.filter((uint32_t)((const struct tcmsg *)mnl_nlmsg_get_payload(h))->tcm_ifindex,
 				 n->events.arg);
+		return 0;
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH:
+		neighbour_changed(n, h);
 		return 0;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
@@ -161,6 +199,12 @@ static void on_watch(uint32_t events, void *arg)
 		n->events.route(n->events.arg);
 }
 
+static unsigned int groups_of(const struct netlink_events *e)
+{
+	return (e->link ? RTMGRP_LINK : 0U) | (e->route ? RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_IFADDR : 0U) |
+	       (e->filter ? RTMGRP_TC : 0U) | (e->neighbour ? RTMGRP_NEIGH : 0U);
+}
+
 static int open_watch(struct netlink *n, struct loop *loop)
 {
 	int size = WATCH_BUFFER;
@@ -169,7 +213,7 @@ static int open_watch(struct netlink *n, struct loop *loop)
 	if (!n->watch)
 		return -errno;
 	setsockopt(mnl_socket_get_fd(n->watch), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	if (mnl_socket_bind(n->watch, GROUPS, MNL_SOCKET_AUTOPID) < 0)
+	if (mnl_socket_bind(n->watch, groups_of(&n->events), MNL_SOCKET_AUTOPID) < 0)
 		return -errno;
 	n->source = loop_io(loop, mnl_socket_get_fd(n->watch), EPOLLIN, on_watch, n);
 	return 0;
@@ -406,4 +450,41 @@ int netlink_route_v4(struct netlink *n, const void *to, uint32_t *ret_ifindex, v
 	*ret_ifindex = ra.ifindex;
 	memcpy(ret_next_hop, ra.next_hop, 4);
 	return 0;
+}
+
+/* ---- neighbours ---- */
+
+static struct nlmsghdr *neighbour_request(char *buffer, uint16_t type, uint16_t flags, uint32_t ifindex, const void *ip)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
+	struct ndmsg *nd = mnl_nlmsg_put_extra_header(h, sizeof(*nd));
+
+	h->nlmsg_type = type;
+	h->nlmsg_flags = NLM_F_REQUEST | flags;
+	nd->ndm_family = AF_INET;
+	nd->ndm_ifindex = (int)ifindex;
+	mnl_attr_put(h, NDA_DST, 4, ip);
+	return h;
+}
+
+int netlink_neighbour_ask(struct netlink *n, uint32_t ifindex, const void *ip)
+{
+	_Alignas(8) char buffer[256];
+	struct nlmsghdr *h = neighbour_request(buffer, RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE, ifindex, ip);
+
+	((struct ndmsg *)mnl_nlmsg_get_payload(h))->ndm_flags = NTF_USE;
+	return ask(n, h, NULL, NULL);
+}
+
+static void on_neighbour(const struct nlmsghdr *h, void *arg)
+{
+	if (h->nlmsg_type == RTM_NEWNEIGH)
+		read_neighbour(h, arg);
+}
+
+int netlink_neighbour_find(struct netlink *n, uint32_t ifindex, const void *ip, struct netlink_neighbour *ret)
+{
+	_Alignas(8) char buffer[256];
+
+	return ask(n, neighbour_request(buffer, RTM_GETNEIGH, NLM_F_ACK, ifindex, ip), on_neighbour, ret);
 }

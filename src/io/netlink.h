@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * netlink: the links and routes of this network namespace (libmnl, and the only file that
+ * netlink: the links, routes and neighbours of this network namespace (libmnl, and the only file that
  * knows it). Requests are short and synchronous; changes come as callbacks from the loop.
  *
  * A watch may lose notifications when the kernel's buffer runs over: then what is still in it is
@@ -32,10 +32,20 @@ struct netlink_link {
 	char alias[NETLINK_ALIAS_SIZE];
 };
 
+/* What the kernel knows of an IPv4 neighbour. */
+struct netlink_neighbour {
+	uint32_t ifindex;
+	unsigned char ip[4];
+	unsigned char mac[6];
+	bool known; /* `mac` is its */
+};
+
+/* What is NULL is not listened to; `again` is needed. */
 struct netlink_events {
 	void (*link)(const struct netlink_link *l, bool gone, void *arg); /* new, changed, gone */
 	void (*route)(void *arg); /* some IPv4 route or address changed */
 	void (*filter)(uint32_t ifindex, void *arg); /* a tc filter, or all of them, went from the device */
+	void (*neighbour)(const struct netlink_neighbour *n, void *arg); /* one changed */
 	void (*again)(void *arg); /* notifications were lost */
 	void *arg;
 };
@@ -60,3 +70,7 @@ int netlink_link_up(struct netlink *n, uint32_t ifindex, struct err *err);
 /* Where a packet to an IPv4 address (4 bytes) leaves: the device, and the router or the address itself. -ENETUNREACH.
  */
 int netlink_route_v4(struct netlink *n, const void *to, uint32_t *ret_ifindex, void *ret_next_hop);
+/* Has the kernel find out, or check, who has the address on the device's wire; the answer is a notification. */
+int netlink_neighbour_ask(struct netlink *n, uint32_t ifindex, const void *ip);
+int netlink_neighbour_find(struct netlink *n, uint32_t ifindex, const void *ip,
+			   struct netlink_neighbour *ret); /* -ENOENT */

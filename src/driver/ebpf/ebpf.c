@@ -237,7 +237,9 @@ static int driver_open(const struct driver_config *config, struct loop *loop, co
 		       struct driver **ret, struct err *err)
 {
 	_cleanup_(driver_closep) struct driver *d = xcalloc(1, sizeof(*d));
-	struct netlink_events watch = { on_link, on_route, on_filter, on_again, d };
+	struct netlink_events watch = {
+		.link = on_link, .route = on_route, .filter = on_filter, .again = on_again, .arg = d
+	};
 	int r;
 
 	d->config = *config;

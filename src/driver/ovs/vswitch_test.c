@@ -19,7 +19,7 @@
 
 /* vswitch on a real ovsdb-server and ovs-vswitchd with the dummy datapath. */
 
-#define TURN_US 20000000 /* a test that waits this long for an event has failed */
+#define WAIT_US 20000000 /* a test that waits this long for an event has failed */
 #define ID(n) "00000000-0000-4000-8000-0000000000" n
 
 struct bed {
@@ -73,9 +73,12 @@ static void on_warning(const char *text, void *arg)
 
 #define UNTIL(what)                                                                                                    \
 	do {                                                                                                           \
-		while (!(what))                                                                                        \
-			if (loop_turn(bed.loop, TURN_US) == 0)                                                         \
-				fail_msg("does not come: %s; warnings: %s", #what, bed.warnings);                      \
+		uint64_t end = loop_now_us(bed.loop) + WAIT_US;                                                        \
+		while (!(what)) {                                                                                      \
+			if (loop_now_us(bed.loop) > end)                                                               \
+				fail_msg("does not come: %s; warning: %s", #what, bed.warnings);                       \
+			loop_turn(bed.loop, WAIT_US);                                                                  \
+		}                                                                                                      \
 	} while (0)
 
 static void sh(const char *command)

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * neighbour: keeps the underlay's neighbours of the peers resolved in Open vSwitch. Its userspace datapath has a
+ * table of them of its own, and drops the packet to a peer that makes it ask (the kernel would keep it).
+ *
+ *     peer ─ route of the host ─► hop: (device, address) ─ the kernel asks on the wire ─► MAC
+ *                                                                    │ its notification
+ *     ovs-vswitchd's table ◄─ tnl/neigh/set BRIDGE ADDRESS MAC ──────┘
+ *
+ * The device is the LOCAL port of the bridge that the uplink is in, and has the bridge's name. A hop is asked
+ * for again while nobody answers, checked and set again well before Open vSwitch forgets it, and set anew when
+ * its MAC changes. Where the kernel forwards (datapath_type system) this does no harm, and warms the kernel's table.
+ */
+
+#include "net/ip.h"
+
+struct err;
+struct loop;
+struct neighbour;
+
+/* What is wrong is said once, until it was right again. */
+typedef void (*neighbour_warning)(const char *text, void *arg);
+
+/* `rundir`: that of ovs-vswitchd (vswitch_rundir()). */
+int neighbour_open(struct loop *loop, const char *rundir, neighbour_warning warning, void *arg, struct neighbour **ret,
+		   struct err *err);
+/* Accepts NULL, returns NULL; no callback follows. Not from a callback. */
+struct neighbour *neighbour_close(struct neighbour *n);
+void neighbour_set(struct neighbour *n, const struct ip *peer); /* its tunnel address; also one that is set already */
+void neighbour_del(struct neighbour *n, const struct ip *peer);
+/* ovs-vswitchd was restarted: it knows nobody. */
+void neighbour_again(struct neighbour *n);

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "driver/ovs/neighbour.h"
 #include "driver/ovs/tables.h"
 #include "io/loop.h"
 
@@ -23,6 +24,8 @@ static void on_up(void *arg)
 	struct driver *d = arg;
 
 	d->why[0] = '\0';
+	if (d->neighbours)
+		neighbour_again(d->neighbours);
 	ovs_kick(d);
 }
 
@@ -104,6 +107,7 @@ static void ovs_close(struct driver *d)
 		return;
 	openflow_close(d->openflow);
 	vswitch_close(d->vswitch);
+	neighbour_close(d->neighbours);
 	loop_source_free(d->kick);
 	loop_source_free(d->later);
 	loop_source_free(d->patience);
@@ -129,6 +133,7 @@ static int ovs_open(const struct driver_config *config, struct loop *loop, const
 	_cleanup_(closed) struct driver *d = xcalloc(1, sizeof(*d));
 	const struct vswitch_config wanted = switch_of(config);
 	const struct vswitch_events watch = { on_ready, ovs_iface, ovs_iface_gone, on_warning, d };
+	char rundir[96];
 	int r;
 
 	d->loop = loop;
@@ -144,6 +149,9 @@ static int ovs_open(const struct driver_config *config, struct loop *loop, const
 	d->later = loop_timer(loop, on_later, d);
 	d->patience = loop_timer(loop, ovs_give_up, d);
 	r = hold(config, &d->lock, err);
+	vswitch_rundir(config->ovsdb, rundir, sizeof(rundir));
+	if (r == 0 && config->local_ip)
+		r = neighbour_open(loop, rundir, on_warning, NULL, &d->neighbours, err);
 	if (r == 0)
 		r = vswitch_open(loop, &wanted, &watch, &d->vswitch, err);
 	if (r < 0)

@@ -67,6 +67,7 @@ struct driver {
 	uint64_t patience_us;
 
 	struct vswitch *vswitch;
+	struct neighbour *neighbours; /* NULL: no tunnels */
 	char *mgmt; /* NULL: no bridge yet */
 	struct openflow *openflow;
 	char why[OVS_TEXT_SIZE]; /* it is not up */
@@ -109,6 +110,10 @@ void ovs_wait(struct driver *d); /* from now on, for as long as one waits */
 bool ovs_is_up(const struct driver *d);
 void ovs_forget_switch(struct driver *d, const char *why); /* the connection has ended */
 void ovs_read_again(struct driver *d); /* what it has may have changed */
+
+/* ---- ovs_peer.c ---- */
+void ovs_peers_sync(struct driver *d, const struct plan *plan); /* before the flow set is */
+void ovs_peers_apply(struct driver *d, const struct plan_change *c);
 
 /* ---- ovs_call.c: what the agent asks, and what becomes of records ---- */
 void ovs_sync(struct driver *d, const struct plan *plan, driver_done done, void *arg);

@@ -26,6 +26,7 @@ static void begin(struct driver *d, enum ovs_call call, driver_done done, void *
 void ovs_sync(struct driver *d, const struct plan *plan, driver_done done, void *arg)
 {
 	ovs_ports_bind_all(d, plan);
+	ovs_peers_sync(d, plan);
 	plan_free(d->again);
 	d->again = plan_new();
 	flowset_sync(d->flows, plan);
@@ -40,6 +41,7 @@ void ovs_apply(struct driver *d, const struct plan_changes *changes, driver_done
 
 		plan_changes_add(&d->changes, c->op, &c->record, &c->old);
 		plan_del(d->again, &c->record);
+		ovs_peers_apply(d, c);
 		if (c->record.table == PLAN_PORT && c->op == PLAN_DELETE)
 			ovs_ports_unbind(d, c->record.port.key.port);
 		else if (c->record.table == PLAN_PORT)

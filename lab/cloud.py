@@ -249,10 +249,10 @@ class Lab:
                     raise LabError(f"{what} is not running")
                 return
             host.need()
+            host.power_off() # first: nobody unplugs anything
             for vm in self.vms():
                 if vm.data["host"] == host.name:
                     vm.power_off()
-            host.power_off()
 
     def start(self, what, wait=True):
         with self.state.locked():
@@ -305,7 +305,9 @@ class Lab:
         return self.host(host).need().run(self.program("neutrino-agent"), *words)
 
     def counters(self, host):
-        """{"drop_spoof_ip": 4, ...} of the host's datapath."""
+        """{"drop_spoof_ip": 4, ...} of the host's datapath, up to now."""
+        if switch := self.host(host).vswitch:
+            switch.settle()
         rows = [line.split() for line in self.agent(host, "counters").splitlines()]
         return {row[0]: int(row[1]) for row in rows if len(row) >= 2 and row[1].isdigit()}
 

@@ -85,7 +85,8 @@ def from_vm(f, case):
 CASES = ["mac of a neighbour", "mac of the gateway", "group mac", "stranger's mac", "ip of a neighbour", "ip of the gateway",
          "routed, ip of another network", "arp reply for a neighbour", "arp reply for the gateway",
          "arp with another mac inside", "tagged", "ipv6", "other ethertype", "unknown mac", "no neighbour",
-         "multicast to the gateway", "link-local to the gateway", "tcp to the gateway", "options, routed",
+         "multicast to the gateway", "link-local to the gateway", "tcp to the gateway",
+         pytest.param("options, routed", marks=pytest.mark.only_on("ebpf", why="flows do not see IP options, docs/openflow.md")),
          "only an ethernet header", "half an ip header", "ip longer than the frame", "ip header too short", "half an arp"]
 
 

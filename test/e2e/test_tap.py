@@ -28,9 +28,11 @@ def test_answers_ping(watched, guest, peer):
 def test_udp_arrives_with_right_checksums(watched, guest, peer):
     peer = getattr(watched, peer)
     with peer.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        got = []
         for i in range(100):
             s.sendto(i.to_bytes(2, "big") * 700, (guest.ip, 7300))
-    got = [guest.udp.get(timeout=5) for _ in range(100)]
+            if i % 20 == 19: # a packet socket that is not read holds some 90 of them
+                got += [guest.udp.get(timeout=5) for _ in range(20)]
     assert [int.from_bytes(f.payload[:2], "big") for f in got] == list(range(100))
     routed = peer.data["network"] == "blue"
     assert {f.ttl for f in got} == {63 if routed else 64}

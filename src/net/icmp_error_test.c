@@ -153,6 +153,32 @@ static void what_is_no_ipv4_or_cut_short_is_not_answered(void **state)
 	assert_int_equal(error_of(&p, &exceeded, error), 0);
 }
 
+/* Whatever a VM sends: no byte of it is read that is not there, and what is answered is an error in good order. */
+static void any_bytes_are_survived(void **state)
+{
+	uint32_t random = 1;
+
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		struct packet p = packet(i % 2 ? PROTO_UDP : PROTO_ICMP, IPV4_SIZE + 4 * (i % 11), 20);
+		uint8_t error[ICMP_ERROR_MAX];
+		struct ipv4 ip;
+		size_t n;
+
+		for (int k = i % 4; k > 0; k--) {
+			random = random * 1664525 + 1013904223;
+			p.bytes[ETH_SIZE + (random >> 8) % 40] = (uint8_t)(random >> 24);
+		}
+		p.len -= (random >> 4) % 2 * ((random >> 6) % 50);
+		n = error_of(&p, &exceeded, error);
+		if (n == 0)
+			continue;
+		assert_in_range(n, ETH_SIZE + IPV4_SIZE + ICMP_SIZE + IPV4_SIZE + 8, ICMP_ERROR_MAX);
+		assert_int_equal(ipv4_read(error + ETH_SIZE, n - ETH_SIZE, &ip), 0);
+		assert_int_equal(ip.total, n - ETH_SIZE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +187,7 @@ int main(void)
 		cmocka_unit_test(eight_bytes_are_enough_and_seven_are_not),
 		cmocka_unit_test(later_fragments_are_not_answered),
 		cmocka_unit_test(errors_are_not_answered),
+		cmocka_unit_test(any_bytes_are_survived),
 		cmocka_unit_test(what_is_no_ipv4_or_cut_short_is_not_answered),
 	};
 

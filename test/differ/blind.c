@@ -3,8 +3,6 @@
 #include "net/packet.h"
 #include "packet/packet_driver.h"
 
-#define TAG_SIZE 4 /* and the type behind it is read with it */
-
 /* The same frame without what stands behind the IP packet comes to something else. */
 static bool goes_by_padding(void *fake, const struct forward_in *in, const struct ipv4 *ip,
 			    const struct forward_result *wanted)
@@ -27,11 +25,7 @@ bool ovs_is_blind(void *fake, const struct forward_in *in, const struct forward_
 	struct eth eth;
 	struct ipv4 ip;
 
-	if (eth_read(in->frame, in->len, &eth) < 0)
-		return false;
-	if (eth.type == ETHERTYPE_TAG || eth.type == ETHERTYPE_STAG)
-		return in->len < ETH_SIZE + TAG_SIZE;
-	if (eth.type != ETHERTYPE_V4)
+	if (eth_read(in->frame, in->len, &eth) < 0 || eth.type != ETHERTYPE_V4)
 		return false;
 	if (ipv4_read(in->frame + ETH_SIZE, in->len - ETH_SIZE, &ip) < 0)
 		return malformed && in->frame[ETH_SIZE] >> 4 != 4; /* the version */

@@ -247,20 +247,31 @@ static void one_frame(struct differ *d, struct rng *r, uint64_t seed)
 		printf("# %s\n", err.text);
 }
 
-static void one_round(struct differ *d, uint64_t seed)
+static void some_frames(struct differ *d, struct rng *r, uint64_t seed)
 {
-	struct rng r = { .state = seed * 0x2545f4914f6cdd1d };
 	struct err err = { 0 };
 
-	d->plan = differ_plan(&r);
-	choose_absent(d, &r);
 	if (load(d, d->plan, &err) < 0) {
 		printf("# seed %" PRIu64 ": %s\n", seed, err.text);
 		d->differences++;
-	} else {
-		for (int i = 0; i < FRAMES && d->differences < DIFFERENCES_MAX; i++)
-			one_frame(d, &r, seed);
+		return;
 	}
+	for (int i = 0; i < FRAMES / 2 && d->differences < DIFFERENCES_MAX; i++)
+		one_frame(d, r, seed);
+}
+
+static void one_round(struct differ *d, uint64_t seed)
+{
+	struct rng r = { .state = seed * 0x2545f4914f6cdd1d };
+
+	d->plan = differ_plan(&r);
+	choose_absent(d, &r);
+	some_frames(d, &r, seed);
+	for (uint32_t n = 1 + rng_below(&r, 3); n > 0; n--)
+		differ_change(d->plan, &r);
+	choose_absent(d, &r);
+	if (d->differences < DIFFERENCES_MAX)
+		some_frames(d, &r, seed);
 	d->plan = plan_free(d->plan);
 }
 

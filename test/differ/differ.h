@@ -25,12 +25,13 @@ struct differ_frame {
 };
 
 struct plan *differ_plan(struct rng *r); /* the caller's */
+void differ_change(struct plan *p, struct rng *r); /* in something */
 void differ_frame(const struct plan *p, struct rng *r, struct differ_frame *ret);
 
 /*
  * What Open vSwitch cannot ask a packet for, where the reference goes by it: IP options, the version in the header, its
- * checksum, an ICMP header that is cut short; bytes behind the packet, which its userspace datapath takes off the
- * length; and a tag that is cut short, which is dropped, but not counted the same by a megaflow. `fake` is the
+ * checksum, an ICMP header that is cut short; and bytes behind the packet, which its userspace datapath takes off the
+ * length. `fake` is the
  * reference with the plan, `wanted` what it makes of the frame.
  */
 bool ovs_is_blind(void *fake, const struct forward_in *in, const struct forward_result *wanted);

@@ -232,12 +232,18 @@ static struct plan *cloud_plan(struct rng *r)
 	return p;
 }
 
-struct plan *differ_plan(struct rng *r)
+void differ_change(struct plan *p, struct rng *r)
 {
 	static void (*const oddities[])(struct plan *, struct rng *) = {
 		odd_port,      odd_port,      odd_subnet,  odd_route, odd_route,
 		odd_neighbour, odd_interface, odd_segment, odd_place, without_one,
 	};
+
+	oddities[rng_below(r, N_ELEMENTS(oddities))](p, r);
+}
+
+struct plan *differ_plan(struct rng *r)
+{
 	struct plan *p = cloud_plan(r);
 
 	for (int i = 0; i < TRIES && (plan_count(p, PLAN_PORT) < 2 || !plan_count(p, PLAN_INTERFACE)); i++) {
@@ -245,6 +251,6 @@ struct plan *differ_plan(struct rng *r)
 		p = cloud_plan(r);
 	}
 	for (uint32_t n = rng_below(r, 8); n > 0; n--)
-		oddities[rng_below(r, N_ELEMENTS(oddities))](p, r);
+		differ_change(p, r);
 	return p;
 }

@@ -30,6 +30,7 @@
 
 #define N_COUNTERS (VERDICT_COUNT + DROP_COUNT)
 #define TIMES 2 /* a frame is given */
+#define LAST 6 /* frames that are remembered */
 
 struct counts {
 	uint64_t verdicts[VERDICT_COUNT], reasons[DROP_COUNT];
@@ -41,7 +42,8 @@ struct on_ovs {
 	bool counted; /* nothing was given since then */
 	bool paused; /* revalidators */
 	struct trace trace; /* of the last frame */
-	struct forward_in last; /* with its own frame */
+	struct forward_in last[LAST]; /* frames, with bytes of their own */
+	size_t n_last;
 };
 
 static int ovs_open(void **ret, struct err *err)
@@ -62,7 +64,8 @@ static void ovs_close(void *d)
 
 	ovs_rig_close(&o->rig);
 	trace_fini(&o->trace);
-	free((void *)o->last.frame);
+	for (size_t i = 0; i < LAST; i++)
+		free((void *)o->last[i].frame);
 	free(o);
 }
 
@@ -269,11 +272,25 @@ static int give_again(struct on_ovs *o, const struct forward_in *in, const struc
 	return r;
 }
 
-static void remember(struct on_ovs *o, const struct forward_in *in)
+static bool asks_agent(const struct trace *t)
 {
-	free((void *)o->last.frame);
-	o->last = *in;
-	o->last.frame = xmemdup(in->frame, in->len);
+	for (size_t i = 0; i < t->n; i++)
+		if (t->steps[i].table == TABLE_ERROR_OUT)
+			return true;
+	return false;
+}
+
+/* Not what the agent may have answered: it does so at a rate. */
+static void remember(struct on_ovs *o, const struct forward_in *in, const struct forward_result *r)
+{
+	struct forward_in *to = &o->last[o->n_last % LAST];
+
+	if (asks_agent(&o->trace) && r->verdict != VERDICT_DELIVER && r->verdict != VERDICT_SEND)
+		return;
+	free((void *)to->frame);
+	*to = *in;
+	to->frame = xmemdup(in->frame, in->len);
+	o->n_last++;
 }
 
 static int ovs_run(void *d, const struct forward_in *in, struct forward_result *ret, struct err *err)
@@ -285,7 +302,6 @@ static int ovs_run(void *d, const struct forward_in *in, struct forward_result *
 
 	if (in->len < ETH_SIZE)
 		return -ENOTSUP;
-	remember(o, in);
 	trace_fini(&o->trace);
 	r = trace_frame(o, in, &o->trace, err);
 	if (r >= 0 && !o->counted)
@@ -303,30 +319,16 @@ static int ovs_run(void *d, const struct forward_in *in, struct forward_result *
 		r = set_verdict(&before, &o->counts, &result, err);
 	if (r >= 0)
 		r = check_trace(&o->trace, &result, err);
-	if (r < 0)
+	if (r < 0) {
 		forward_result_fini(&result);
-	else
-		*ret = result;
-	return r;
+		return r;
+	}
+	remember(o, in, &result);
+	*ret = result;
+	return 0;
 }
 
 /* ------------------------------------------------------------------ plans */
-
-/* The frame that was given last, by what was left of it and by nothing. */
-static int check_stale(struct on_ovs *o, struct err *err)
-{
-	struct forward_result stale = { 0 };
-	int r = ovs_rig_revalidated(&o->rig, err);
-
-	if (r >= 0)
-		r = give(o, &o->last, &stale, err);
-	if (r >= 0)
-		r = appctl_call(&o->rig.control, NULL, err, "revalidator/purge", NULL);
-	if (r >= 0)
-		r = give_again(o, &o->last, &stale, err);
-	forward_result_fini(&stale);
-	return r < 0 ? err_prefix(err, r, "a frame's megaflow outlived the plan") : 0;
-}
 
 /* Off while frames are counted: a revalidator keeps what it has counted from a purge that comes meanwhile. */
 static int revalidate(struct on_ovs *o, bool on, struct err *err)
@@ -340,28 +342,67 @@ static int revalidate(struct on_ovs *o, bool on, struct err *err)
 	return r;
 }
 
-static bool can_come_again(struct on_ovs *o)
+static bool can_come_again(struct on_ovs *o, const struct forward_in *in)
 {
-	const struct ovs_rig_port *p = ovs_rig_port_of(&o->rig, o->last.port);
+	const struct ovs_rig_port *p = ovs_rig_port_of(&o->rig, in->port);
 
-	return o->last.frame && (!o->last.port || (p && p->there));
+	return in->frame && (!in->port || (p && p->there));
+}
+
+static int give_last(struct on_ovs *o, struct forward_result ret[LAST], struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < LAST && r >= 0; i++)
+		if (can_come_again(o, &o->last[i]))
+			r = give(o, &o->last[i], &ret[i], err);
+	return r;
+}
+
+static void results_fini(struct forward_result r[LAST])
+{
+	for (size_t i = 0; i < LAST; i++)
+		forward_result_fini(&r[i]);
+}
+
+/* What was given last, by what is left of the old plan and by nothing. */
+static int check_stale(struct on_ovs *o, struct err *err)
+{
+	struct forward_result stale[LAST] = { 0 }, fresh[LAST] = { 0 };
+	int r = ovs_rig_revalidated(&o->rig, err);
+
+	if (r >= 0)
+		r = give_last(o, stale, err);
+	if (r >= 0)
+		r = appctl_call(&o->rig.control, NULL, err, "revalidator/purge", NULL);
+	if (r >= 0)
+		r = give_last(o, fresh, err);
+	for (size_t i = 0; i < LAST && r >= 0; i++)
+		if (!same_outs(&stale[i], &fresh[i]))
+			r = err_set(err, ERR_INTERNAL, "", "a megaflow of the plan before puts %zu frames out, not %zu",
+				    stale[i].n_outs, fresh[i].n_outs);
+	results_fini(stale);
+	results_fini(fresh);
+	return r;
 }
 
 static int ovs_load(void *d, const struct plan *p, struct err *err)
 {
 	struct on_ovs *o = d;
-	bool again = can_come_again(o);
-	struct forward_result before = { 0 };
-	int r = again ? give(o, &o->last, &before, err) : 0;
+	struct forward_result before[LAST] = { 0 };
+	int r;
 
-	forward_result_fini(&before);
+	if (ovs_rig_is(&o->rig, p))
+		return 0;
+	r = revalidate(o, true, err);
 	if (r >= 0)
-		r = revalidate(o, true, err);
+		r = give_last(o, before, err);
+	results_fini(before);
 	if (r >= 0)
 		r = ovs_rig_ports(&o->rig, p, err);
 	if (r >= 0)
 		r = ovs_rig_plan(&o->rig, p, err);
-	if (r >= 0 && again && can_come_again(o))
+	if (r >= 0)
 		r = check_stale(o, err);
 	return r < 0 ? r : revalidate(o, false, err);
 }

@@ -32,7 +32,7 @@
  *                                        192.0.2.1/24
  */
 
-#define WAIT_US 20000000 /* a test that waits this long for an event has failed */
+#define WAIT_US 60000000 /* a test that waits this long for an event has failed */
 #define ID_1 "00000000-0000-4000-8000-000000000001"
 #define ID_2 "00000000-0000-4000-8000-000000000002"
 #define MIN_FRAME 60

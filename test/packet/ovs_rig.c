@@ -389,6 +389,14 @@ int ovs_rig_settle(struct ovs_rig *g, struct err *err)
 	return r < 0 ? err_prefix(err, r, "the driver's word that its ports are ready") : 0;
 }
 
+bool ovs_rig_is(const struct ovs_rig *g, const struct plan *p)
+{
+	for (size_t i = 0; i < g->n_ports; i++)
+		if (!g->ports[i].there)
+			return false;
+	return g->plan && plan_equal(g->plan, p);
+}
+
 static void print_finding(enum driver_audit_kind kind, const char *what, void *arg)
 {
 	static const char *const kinds[] = { "missing", "extra", "different" };
@@ -427,7 +435,11 @@ int ovs_rig_plan(struct ovs_rig *g, const struct plan *p, struct err *err)
 	r = ovs_rig_settle(g, err);
 	if (r >= 0 && g->n_failures)
 		r = err_set(err, ERR_INTERNAL, "", "%zu records refused: %s", g->n_failures, g->failure);
-	return r < 0 ? r : check_audit(g, err);
+	if (r >= 0)
+		r = check_audit(g, err);
+	if (r < 0)
+		g->plan = plan_free(g->plan); /* whatever is there now */
+	return r;
 }
 
 /*

@@ -66,6 +66,7 @@ struct ovs_rig_port *ovs_rig_port_of(struct ovs_rig *g, uint32_t port);
 int ovs_rig_port_set(struct ovs_rig *g, uint32_t port, bool there, struct err *err);
 /* To the driver: by sync() the first time, later as changes. All of it is in when it returns, by an audit too. */
 int ovs_rig_plan(struct ovs_rig *g, const struct plan *p, struct err *err);
+bool ovs_rig_is(const struct ovs_rig *g, const struct plan *p); /* already, and each port is there */
 
 char *ovs_rig_hex(const uint8_t *bytes, size_t n); /* the caller's */
 /* What the last command gave has gone through the switch, and the driver has answered what it was asked about it. */

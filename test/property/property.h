@@ -48,3 +48,4 @@ void property_lossless(struct rng *r, struct complaint *c);
 void property_incremental(struct rng *r, struct complaint *c);
 void property_fabric(struct rng *r, struct complaint *c);
 void property_flows(struct rng *r, struct complaint *c);
+void property_switch(struct rng *r, struct complaint *c);

@@ -15,6 +15,7 @@ static const struct property properties[] = {
 	{ "lossless", 400, property_lossless }, /* what arrives before and after a usual change arrives meanwhile */
 	{ "incremental", 300, property_incremental }, /* compiled change by change equals compiled at once */
 	{ "flows", 100, property_flows }, /* change by change as at once, each with one origin, whom its cookie names */
+	{ "switch", 100, property_switch }, /* what a switch has in the end, whatever went wrong on the way */
 	{ "fabric", 400, property_fabric }, /* packets arrive exactly where they must, in whole clouds */
 };
 

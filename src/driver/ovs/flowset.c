@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "driver/ovs/flowset.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 #include <utlist.h>
 
 #include "base/mem.h"
+#include "driver/ovs/cell.h"
 #include "driver/ovs/members.h"
-#include "driver/ovs/tables.h"
-
-/* What a flow does: shared by who wants it and by what the switch has. */
-struct content {
-	unsigned refs;
-	uint16_t len;
-	uint64_t cookie;
-	uint8_t instructions[];
-};
 
 struct claim {
 	struct cell *cell;
@@ -25,23 +16,6 @@ struct claim {
 	struct content *content;
 	struct claim *beside; /* the next of the cell, by origin */
 	struct claim *next; /* the next of the origin */
-};
-
-struct cell {
-	struct claim *claims; /* the first one counts */
-	struct content *there; /* in the switch */
-	struct cell *prev, *next; /* of those that are due */
-	UT_hash_handle hh;
-	bool due;
-	bool in_batch;
-	bool given_up;
-	bool foreign; /* another's flow is there */
-	bool conflict; /* and one of ours is wanted */
-	uint16_t match_len;
-	/* its key, as in struct place */
-	uint16_t priority;
-	uint8_t table;
-	uint8_t match[];
 };
 
 #define ORIGIN_KEY_MAX sizeof(((struct plan_segment *)NULL)->key)
@@ -62,145 +36,20 @@ struct origin {
 	UT_hash_handle hh;
 };
 
-struct sent {
-	struct cell *cell;
-	struct content *content; /* NULL: a removal */
-	struct flow flow; /* its instructions are the content's */
-};
-
 struct flowset {
 	const struct pipeline_world *world;
 	struct plan *plan;
 	struct origin *origins;
 	struct origin *stale;
-	struct cell *cells;
-	struct cell *due;
-	size_t n_due, n_conflicts;
-	struct sent *sent;
-	struct flow_mod *mods;
-	size_t n_sent;
+	struct cells cells;
 };
-
-/* ------------------------------------------------------------------ contents */
-
-static struct content *content_new(const struct flow *f)
-{
-	struct content *c = xmalloc(sizeof(*c) + f->instructions_len);
-
-	c->refs = 1;
-	c->cookie = f->cookie;
-	c->len = f->instructions_len;
-	if (c->len)
-		memcpy(c->instructions, f->instructions, c->len);
-	return c;
-}
-
-static struct content *content_ref(struct content *c)
-{
-	if (c)
-		c->refs++;
-	return c;
-}
-
-static void content_unref(struct content *c)
-{
-	if (c && --c->refs == 0)
-		free(c);
-}
-
-static bool content_equal(const struct content *a, const struct content *b)
-{
-	if (a == b || !a || !b)
-		return a == b;
-	return a->cookie == b->cookie && a->len == b->len && memcmp(a->instructions, b->instructions, a->len) == 0;
-}
-
-/* ------------------------------------------------------------------ cells */
-
-struct place {
-	uint16_t priority;
-	uint8_t table;
-	uint8_t match[FLOW_MATCH_MAX];
-};
-
-static unsigned place_size(size_t match_len)
-{
-	return (unsigned)(offsetof(struct place, match) + match_len);
-}
-
-static struct cell *cell_find(const struct flowset *s, const struct flow *f)
-{
-	struct place place = { .priority = f->priority, .table = f->table };
-	struct cell *c;
-
-	memcpy(place.match, f->match, f->match_len);
-	HASH_FIND(hh, s->cells, &place, place_size(f->match_len), c);
-	return c;
-}
-
-static struct cell *cell_get(struct flowset *s, const struct flow *f)
-{
-	struct cell *c = cell_find(s, f);
-
-	if (c)
-		return c;
-	c = xcalloc(1, sizeof(*c) + f->match_len);
-	c->match_len = f->match_len;
-	c->priority = f->priority;
-	c->table = f->table;
-	memcpy(c->match, f->match, f->match_len);
-	HASH_ADD_KEYPTR(hh, s->cells, &c->priority, place_size(f->match_len), c);
-	return c;
-}
-
-static struct content *wanted(const struct cell *c)
-{
-	return c->claims ? c->claims->content : NULL;
-}
-
-/* What belongs to it has changed: is it due, is it needed at all? */
-static void cell_settle(struct flowset *s, struct cell *c)
-{
-	bool due = !c->foreign && !c->given_up && !content_equal(c->there, wanted(c));
-
-	if (due && !c->due) {
-		DL_APPEND(s->due, c);
-		s->n_due++;
-	} else if (!due && c->due) {
-		DL_DELETE(s->due, c);
-		s->n_due--;
-	}
-	c->due = due;
-	s->n_conflicts -= c->conflict;
-	c->conflict = c->foreign && c->claims;
-	s->n_conflicts += c->conflict;
-	if (c->claims || c->there || c->foreign || c->in_batch)
-		return;
-	HASH_DEL(s->cells, c);
-	free(c);
-}
-
-/* The flow of a cell with this content; its instructions stay the content's. */
-static struct flow cell_flow(const struct cell *c, struct content *content)
-{
-	struct flow f;
-
-	flow_init(&f, c->table, c->priority, content ? content->cookie : 0);
-	memcpy(f.match, c->match, c->match_len);
-	f.match_len = c->match_len;
-	if (content) {
-		f.instructions = content->instructions;
-		f.instructions_len = content->len;
-	}
-	return f;
-}
 
 /* ------------------------------------------------------------------ claims */
 
 /* An origin that made a flow twice has it once. */
 static void claim_add(struct flowset *s, struct origin *o, const struct flow *f)
 {
-	struct cell *cell = cell_get(s, f);
+	struct cell *cell = cells_get(&s->cells, f);
 	struct claim **at = &cell->claims, *c;
 
 	while (*at && memcmp(&(*at)->origin->id, &o->id, sizeof(o->id)) < 0)
@@ -223,6 +72,11 @@ static void claim_detach(struct claim *c)
 	while (*at != c)
 		at = &(*at)->beside;
 	*at = c->beside;
+}
+
+static void want_first(struct flowset *s, struct cell *c)
+{
+	cells_want(&s->cells, c, c->claims ? c->claims->content : NULL);
 }
 
 struct claiming {
@@ -273,9 +127,9 @@ static void origin_claim(struct flowset *s, struct origin *o, bool flows)
 	if (flows)
 		make_flows(s, o);
 	for (c = o->claims; c; c = c->next)
-		cell_settle(s, c->cell);
+		want_first(s, c->cell);
 	LL_FOREACH_SAFE (old, c, tmp) {
-		cell_settle(s, c->cell);
+		want_first(s, c->cell);
 		content_unref(c->content);
 		free(c);
 	}
@@ -572,107 +426,46 @@ void flowset_set_aside(struct flowset *s, const struct flowset_origin *origin)
 	o->aside = true;
 }
 
-/* ------------------------------------------------------------------ what is there */
-
-static void cell_there(struct cell *c, struct content *content)
-{
-	struct content *old = c->there;
-
-	c->there = content_ref(content);
-	content_unref(old);
-}
+/* ------------------------------------------------------------------ the switch */
 
 void flowset_dump_begin(struct flowset *s)
 {
-	struct cell *c, *tmp;
-
-	HASH_ITER (hh, s->cells, c, tmp) {
-		cell_there(c, NULL);
-		c->foreign = c->given_up = false;
-		cell_settle(s, c);
-	}
+	cells_dump_begin(&s->cells);
 }
 
 void flowset_found(struct flowset *s, const struct flow *f)
 {
-	struct cell *c = cell_get(s, f);
-	struct content *content;
-
-	if ((f->cookie & COOKIE_OURS_MASK) != COOKIE_OURS) {
-		c->foreign = true;
-	} else {
-		content = content_new(f);
-		/* Mostly it is what is wanted: one copy of it is enough. */
-		cell_there(c, content_equal(content, wanted(c)) ? wanted(c) : content);
-		content_unref(content);
-	}
-	cell_settle(s, c);
+	cells_found(&s->cells, f);
 }
-
-/* ------------------------------------------------------------------ batches */
 
 size_t flowset_due(const struct flowset *s)
 {
-	return s->n_due;
+	return s->cells.n_due;
 }
 
 const struct flow_mod *flowset_begin(struct flowset *s, size_t max, size_t *ret_n)
 {
-	size_t n = 0, room = s->n_due < max ? s->n_due : max;
-	struct cell *c;
-
-	assert(s->n_sent == 0);
-	s->sent = xcalloc(room, sizeof(*s->sent));
-	s->mods = xcalloc(room, sizeof(*s->mods));
-	DL_FOREACH (s->due, c) {
-		struct sent *sent = &s->sent[n];
-
-		if (n == room)
-			break;
-		c->in_batch = true;
-		sent->cell = c;
-		sent->content = content_ref(wanted(c));
-		sent->flow = cell_flow(c, sent->content);
-		if (!sent->content)
-			sent->flow.cookie = c->there->cookie;
-		s->mods[n++] = (struct flow_mod) { sent->content ? FLOW_ADD : FLOW_DELETE, &sent->flow };
-	}
-	s->n_sent = *ret_n = n;
-	return s->mods;
+	return cells_begin(&s->cells, max, ret_n);
 }
 
 void flowset_end(struct flowset *s, bool done)
 {
-	for (size_t i = 0; i < s->n_sent; i++) {
-		struct sent *sent = &s->sent[i];
-
-		if (done)
-			cell_there(sent->cell, sent->content);
-		content_unref(sent->content);
-		sent->cell->in_batch = false;
-		cell_settle(s, sent->cell);
-	}
-	s->n_sent = 0;
-	free(take(&s->sent));
-	free(take(&s->mods));
-}
-
-bool flowset_whose(const struct flowset *s, size_t mod, struct flowset_origin *ret)
-{
-	const struct sent *sent = &s->sent[mod];
-
-	if (mod >= s->n_sent || !sent->content || wanted(sent->cell) != sent->content)
-		return false;
-	*ret = origin_out(sent->cell->claims->origin);
-	return true;
+	cells_end(&s->cells, done);
 }
 
 void flowset_give_up(struct flowset *s, size_t mod)
 {
-	if (mod >= s->n_sent)
-		return;
-	s->sent[mod].cell->given_up = true;
-	cell_settle(s, s->sent[mod].cell);
+	cells_give_up(&s->cells, mod);
+}
+
+bool flowset_whose(const struct flowset *s, size_t mod, struct flowset_origin *ret)
+{
+	const struct sent *sent = &s->cells.sent[mod];
+
+	if (mod >= s->cells.n_sent || !sent->content || sent->cell->wanted != sent->content)
+		return false;
+	*ret = origin_out(sent->cell->claims->origin);
+	return true;
 }
 
 /* ------------------------------------------------------------------ to look at */
@@ -685,22 +478,22 @@ bool flowset_is_in(const struct flowset *s, const struct plan_record *key)
 	if (!o)
 		return false;
 	for (const struct claim *c = o->claims; c; c = c->next)
-		if (!content_equal(c->cell->there, wanted(c->cell)))
+		if (!cell_is_in(c->cell))
 			return false;
 	return true;
 }
 
 size_t flowset_n_conflicts(const struct flowset *s)
 {
-	return s->n_conflicts;
+	return s->cells.n_conflicts;
 }
 
 void flowset_conflicts(const struct flowset *s, flowset_conflict fn, void *arg)
 {
-	for (const struct cell *c = s->cells; c; c = c->hh.next)
+	for (const struct cell *c = s->cells.hash; c; c = c->hh.next)
 		if (c->conflict) {
 			struct flowset_origin o = origin_out(c->claims->origin);
-			struct flow f = cell_flow(c, wanted(c));
+			struct flow f = cell_flow(c, c->wanted);
 
 			fn(&o, &f, arg);
 		}
@@ -734,7 +527,7 @@ static const struct claim *worst_claim(const struct origin *o)
 	const struct claim *worst = NULL;
 
 	for (const struct claim *c = o->claims; c; c = c->next) {
-		if (content_equal(c->cell->there, wanted(c->cell)))
+		if (cell_is_in(c->cell))
 			continue;
 		if (!worst || (worst->cell->there && !c->cell->there))
 			worst = c;
@@ -755,8 +548,8 @@ void flowset_differences(const struct flowset *s, flowset_differs fn, void *arg)
 		f = cell_flow(c->cell, c->content);
 		fn(c->cell->there ? FLOWSET_DIFFERENT : FLOWSET_MISSING, &out, &f, arg);
 	}
-	for (const struct cell *c = s->cells; c; c = c->hh.next)
-		if (c->there && !c->claims) {
+	for (const struct cell *c = s->cells.hash; c; c = c->hh.next)
+		if (c->there && !c->wanted) {
 			struct flow f = cell_flow(c, c->there);
 
 			fn(FLOWSET_EXTRA, NULL, &f, arg);

@@ -28,7 +28,7 @@ struct jsonrpc {
 	struct loop_source *timer;
 	uint64_t probe_us;
 	bool heard; /* something came since the timer was set */
-	bool asked; /* an echo is out since */
+	unsigned strikes; /* times that the timer found nothing heard */
 	bool busy; /* in a callback */
 };
 
@@ -208,20 +208,25 @@ static void on_closed(struct stream *s, int r, const char *why, void *arg)
 	end(arg, why);
 }
 
+/*
+ * Silence, an echo, silence. Then one turn more: after a long pause of our own the timer may come before what the peer
+ * has sent meanwhile.
+ */
 static void on_timer(void *arg)
 {
 	struct jsonrpc *j = arg;
 
-	if (!j->heard && j->asked) {
+	if (j->heard) {
+		j->strikes = 0;
+	} else if (++j->strikes == 3) {
 		stream_close(j->stream);
 		end(j, "it is silent");
 		return;
-	}
-	j->asked = !j->heard;
-	if (j->asked)
+	} else if (j->strikes == 1) {
 		jsonrpc_request(j, "echo", json_array(), NULL, NULL);
+	}
 	j->heard = false;
-	loop_timer_arm(j->timer, j->probe_us);
+	loop_timer_arm(j->timer, j->strikes == 2 ? 0 : j->probe_us);
 }
 
 int jsonrpc_open(struct loop *loop, const char *where, uint64_t probe_us, const struct jsonrpc_events *events,

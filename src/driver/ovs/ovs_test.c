@@ -17,6 +17,7 @@
 #include "driver/ovs/sandbox.h"
 #include "driver/ovs/tables.h"
 #include "io/loop.h"
+#include "net/icmp_error.h"
 
 /* The driver on a real ovsdb-server and ovs-vswitchd with the dummy datapath. */
 
@@ -144,8 +145,8 @@ static void plug(const char *device, const char *uuid)
 {
 	assert_int_equal(sandbox_run(&bed.box, NULL,
 				     "ovs-vsctl add-port br-int %s -- set interface %s type=dummy "
-				     "external_ids:iface-id=%s",
-				     device, device, uuid),
+				     "external_ids:iface-id=%s options:tx_pcap=$PWD/%s.pcap",
+				     device, device, uuid, device),
 			 0);
 }
 
@@ -322,6 +323,124 @@ static void the_flows_of_others_are_left_alone(void **state)
 	assert_int_equal(driver_ovs.cleanup(&bed.config, NULL), 0);
 	assert_int_equal(number(OFCTL "dump-flows br-int cookie=0x1234/-1 | grep -c priority"), 1);
 	assert_int_equal(flows(), 0);
+}
+
+/* ------------------------------------------------------------------ packets */
+
+#define ROUTED                                                                                                         \
+	PLAN "segment type=vxlan id=101 network=8 mtu=1300 uuid=" UUID(                                                \
+		"e") "\n"                                                                                              \
+		     "route router=1 prefix=10.0.2.0/24 network=8 interface=fa:16:3e:00:00:0e\n"                       \
+		     "interface network=7 mac=fa:16:3e:00:00:0f router=1 addrs=10.0.1.1/24 uuid=" UUID(                \
+			     "d") "\n"                                                                                 \
+				  "interface network=8 mac=fa:16:3e:00:00:0e router=1 addrs=10.0.2.1/24 uuid=" UUID(   \
+					  "c") "\n"
+
+/* From the VM of port 3 to its gateway. */
+static size_t udp_frame(uint8_t frame[2000], uint32_t dst, uint8_t ttl, uint16_t payload)
+{
+	const struct eth eth = { .dst = { { 0xfa, 0x16, 0x3e, 0, 0, 0x0f } },
+				 .src = { { 0xfa, 0x16, 0x3e, 0, 0, 3 } },
+				 .type = ETHERTYPE_V4 };
+	struct ipv4 ip = { .ttl = ttl, .proto = PROTO_UDP, .size = IPV4_SIZE };
+	uint8_t *udp = frame + ETH_SIZE + IPV4_SIZE;
+
+	ip.total = (uint16_t)(IPV4_SIZE + payload);
+	ip.src = ip_from_v4(0x0a000103);
+	ip.dst = ip_from_v4(dst);
+	memset(frame, 0, 2000);
+	eth_write(frame, &eth);
+	ipv4_write(frame + ETH_SIZE, &ip);
+	put_u16(udp, 1000);
+	put_u16(udp + 2, 2000);
+	put_u16(udp + 4, payload);
+	return ETH_SIZE + (size_t)ip.total;
+}
+
+static void receive(const char *device, const uint8_t *frame, size_t len)
+{
+	_cleanup_(utstring_freep) UT_string *hex = NULL;
+
+	utstring_new(hex);
+	for (size_t i = 0; i < len; i++)
+		utstring_printf(hex, "%02x", frame[i]);
+	assert_int_equal(sandbox_run(&bed.box, NULL, "ovs-appctl -t $PWD/vswitchd.ctl netdev-dummy/receive %s %s",
+				     device, utstring_body(hex)),
+			 0);
+}
+
+static uint64_t counter(const char *name)
+{
+	struct driver_counter list[VERDICT_COUNT + DROP_COUNT];
+	size_t n = driver_ovs.counters(bed.driver, list, N_ELEMENTS(list));
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(list[i].name, name))
+			return list[i].packets;
+	fail_msg("no counter %s", name);
+	return 0;
+}
+
+/* Open vSwitch adds up in its own time. */
+static void until_counter(const char *name, uint64_t wanted)
+{
+	uint64_t end = loop_now_us(bed.loop) + TURN_US;
+
+	while (counter(name) != wanted) {
+		if (loop_now_us(bed.loop) > end)
+			fail_msg("%s: %lu, not %lu", name, (unsigned long)counter(name), (unsigned long)wanted);
+		loop_turn(bed.loop, 20000);
+	}
+}
+
+/* The frame that went out of the device last. */
+static size_t last_sent(const char *device, uint8_t *ret, size_t size)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/%s.pcap", bed.box.dir, device);
+	FILE *f = fopen(path, "r");
+	uint8_t head[24];
+	uint32_t record[4];
+	size_t n = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fread(head, 1, sizeof(head), f), sizeof(head));
+	while (fread(record, sizeof(record), 1, f) == 1) {
+		n = record[2];
+		assert_true(n <= size && fread(ret, 1, n, f) == n);
+	}
+	fclose(f);
+	return n;
+}
+
+static void check_error(const char *device, uint32_t dst, uint8_t ttl, uint16_t payload, const struct icmp *what)
+{
+	struct ip gateway = ip_from_v4(0x0a000101);
+	uint8_t frame[2000], wanted[ICMP_ERROR_MAX], got[2000];
+	size_t len = udp_frame(frame, dst, ttl, payload), n;
+	uint64_t before = counter("answer");
+
+	receive(device, frame, len);
+	until_counter("answer", before + 1);
+	n = icmp_error(frame, len, &gateway, what, wanted);
+	assert_int_equal(last_sent(device, got, sizeof(got)), n);
+	assert_memory_equal(got, wanted, n);
+}
+
+static void what_cannot_be_forwarded_is_answered(void **state)
+{
+	uint8_t frame[2000];
+	size_t len;
+
+	(void)state;
+	sync_to(ROUTED);
+	check_error("tap3", 0x0a000205, 1, 100, &(struct icmp) { ICMP_EXCEEDED, 0, 0 });
+	check_error("tap3", 0x0a000305, 9, 100, &(struct icmp) { ICMP_UNREACHABLE, ICMP_NET_UNREACHABLE, 0 });
+	check_error("tap3", 0x0a000205, 9, 1400, &(struct icmp) { ICMP_UNREACHABLE, ICMP_FRAG_NEEDED, 1300 });
+	/* The flows cannot see that this one is too short to be answered. */
+	len = udp_frame(frame, 0x0a000305, 9, 7);
+	receive("tap3", frame, len);
+	until_counter("drop_no_route", 1);
+	assert_int_equal(counter("answer"), 3);
 }
 
 /* ------------------------------------------------------------------ the switch goes and comes */
@@ -584,6 +703,7 @@ int main(int argc, char **argv)
 		CASE(a_change_touches_only_its_own_flows),
 		CASE(a_port_that_comes_and_goes_is_followed),
 		CASE(the_flows_of_others_are_left_alone),
+		CASE(what_cannot_be_forwarded_is_answered),
 		CASE(the_flows_are_back_after_a_restart_of_ovs_vswitchd),
 		CASE(a_call_waits_for_a_short_absence),
 		CASE(a_long_absence_is_told_and_made_good),

@@ -33,7 +33,7 @@ struct ovsdb {
 	json_t *composite; /* table: column: true, where the schema says set or map */
 	json_t *tables; /* table: uuid: row; NULL as long as there is no snapshot of this connection */
 	struct jsonrpc *rpc;
-	struct loop_source *retry;
+	struct loop_source *now, *retry; /* the next attempt, at once or later */
 	struct path_watch *path; /* of a unix socket, or NULL */
 	uint64_t retry_us;
 	struct transaction *transactions;
@@ -252,7 +252,8 @@ static void on_path(void *arg)
 	if (o->rpc)
 		return;
 	o->retry_us = RETRY_MIN_US;
-	loop_timer_arm(o->retry, 0);
+	loop_timer_off(o->retry);
+	loop_idle_arm(o->now);
 }
 
 struct ovsdb *ovsdb_open(struct loop *loop, const struct ovsdb_config *config, json_t *monitor,
@@ -267,8 +268,9 @@ struct ovsdb *ovsdb_open(struct loop *loop, const struct ovsdb_config *config, j
 	o->probe_us = config->probe_us ? config->probe_us : JSONRPC_PROBE_US;
 	o->monitor = monitor;
 	o->retry_us = RETRY_MIN_US;
+	o->now = loop_idle(loop, on_retry, o);
 	o->retry = loop_timer(loop, on_retry, o);
-	loop_timer_arm(o->retry, 0);
+	loop_idle_arm(o->now);
 	if (!strncmp(o->where, "unix:", 5))
 		o->path = path_watch_open(loop, o->where + 5, on_path, o);
 	return o;
@@ -282,6 +284,7 @@ struct ovsdb *ovsdb_close(struct ovsdb *o)
 		return NULL;
 	jsonrpc_close(o->rpc);
 	path_watch_close(o->path);
+	loop_source_free(o->now);
 	loop_source_free(o->retry);
 	DL_FOREACH_SAFE (o->transactions, t, next)
 		free(t);

@@ -19,7 +19,7 @@
 
 /* vswitch on a real ovsdb-server and ovs-vswitchd with the dummy datapath. */
 
-#define WAIT_US 20000000 /* a test that waits this long for an event has failed */
+#define WAIT_US 60000000 /* a test that waits this long for an event has failed */
 #define ID(n) "00000000-0000-4000-8000-0000000000" n
 
 struct bed {

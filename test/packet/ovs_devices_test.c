@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "driver/driver.h"
 #include "driver/ovs/neighbour.h"
 #include "driver/ovs/sandbox.h"
 #include "driver/ovs/vswitch.h"
@@ -55,6 +56,7 @@ static struct {
 	struct vswitch_config config;
 	struct vswitch *vswitch;
 	struct neighbour *neighbour;
+	struct driver *driver;
 	struct tap t1, t2, uplink;
 	bool answer; /* on the uplink, ARP requests */
 	uint8_t mac[6]; /* by this one */
@@ -235,6 +237,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	if (bed.driver)
+		driver_ovs.close(bed.driver);
 	neighbour_close(bed.neighbour);
 	vswitch_close(bed.vswitch);
 	tap_close(&bed.t1);
@@ -388,7 +392,8 @@ static const char *entry(const char *ip)
 {
 	char command[128];
 
-	snprintf(command, sizeof(command), "ovs-appctl tnl/neigh/show | awk '$1 == \"%s\" { print $2 }'", ip);
+	snprintf(command, sizeof(command), "ovs-appctl tnl/neigh/show 2>/dev/null | awk '$1 == \"%s\" { print $2 }'",
+		 ip);
 	return printed(command);
 }
 
@@ -405,7 +410,7 @@ static void test_first_packet(void **state)
 	   "'priority=40000,in_port=t1,actions=set_field:192.0.2.2->tun_dst,set_field:5->tun_id,"
 	   "output:vxlan-neutrino'");
 	open_neighbour(bed.box.dir);
-	neighbour_set(bed.neighbour, &peer);
+	neighbour_set(bed.neighbour, 2, &peer);
 	UNTIL(!strcmp(entry("192.0.2.2"), "02:00:00:00:00:02"));
 	/* now nobody answers: what is sent is sent by what is known */
 	bed.answer = false;
@@ -425,7 +430,7 @@ static void test_forgotten(void **state)
 	(void)state;
 	make_underlay();
 	open_neighbour(bed.box.dir);
-	neighbour_set(bed.neighbour, &peer);
+	neighbour_set(bed.neighbour, 2, &peer);
 	UNTIL(!strcmp(entry("192.0.2.2"), "02:00:00:00:00:02"));
 	bed.answer = false;
 	sandbox_kill(&bed.box, SANDBOX_VSWITCHD);
@@ -445,7 +450,7 @@ static void test_other_mac(void **state)
 	(void)state;
 	make_underlay();
 	open_neighbour(bed.box.dir);
-	neighbour_set(bed.neighbour, &peer);
+	neighbour_set(bed.neighbour, 2, &peer);
 	UNTIL(!strcmp(entry("192.0.2.2"), "02:00:00:00:00:02"));
 	/* it asks for us from another one, as after an exchange of its card */
 	memcpy(request + 22, mac_3, 6);
@@ -464,13 +469,13 @@ static void test_routes(void **state)
 	(void)state;
 	make_underlay();
 	open_neighbour(bed.box.dir);
-	neighbour_set(bed.neighbour, &peer);
-	neighbour_set(bed.neighbour, &other);
+	neighbour_set(bed.neighbour, 2, &peer);
+	neighbour_set(bed.neighbour, 3, &other);
 	UNTIL(!strcmp(entry("192.0.2.2"), "02:00:00:00:00:02"));
 	assert_int_equal(bed.requests, 1);
 	sh("ip route add 198.51.100.0/24 via 192.0.2.254");
 	UNTIL(was_requested("192.0.2.254") && !strcmp(entry("192.0.2.254"), "02:00:00:00:00:02"));
-	neighbour_del(bed.neighbour, &other);
+	neighbour_del(bed.neighbour, 3);
 	sh("ip route replace 198.51.100.0/24 via 192.0.2.253");
 	UNTIL(was_requested("192.0.2.253") && !strcmp(entry("192.0.2.253"), "02:00:00:00:00:02"));
 }
@@ -484,7 +489,7 @@ static void test_silent_peer(void **state)
 	make_underlay();
 	bed.answer = false;
 	open_neighbour(bed.box.dir);
-	neighbour_set(bed.neighbour, &peer);
+	neighbour_set(bed.neighbour, 2, &peer);
 	UNTIL(bed.requests == 4);
 	bed.answer = true;
 	UNTIL(!strcmp(entry("192.0.2.2"), "02:00:00:00:00:02"));
@@ -500,8 +505,8 @@ static void test_no_control_socket(void **state)
 	make_underlay();
 	snprintf(rundir, sizeof(rundir), "%s/none", bed.box.dir);
 	open_neighbour(rundir);
-	neighbour_set(bed.neighbour, &peer);
-	neighbour_set(bed.neighbour, &other);
+	neighbour_set(bed.neighbour, 2, &peer);
+	neighbour_set(bed.neighbour, 3, &other);
 	UNTIL(bed.warnings == 1);
 	assert_non_null(strstr(bed.warning, "none/ovs-vswitchd.pid: No such file"));
 	/* tried again, not said again */
@@ -510,15 +515,90 @@ static void test_no_control_socket(void **state)
 	assert_int_equal(bed.warnings, 1);
 }
 
+/* ---- the driver does so ---- */
+
+static unsigned answers;
+
+static void on_done(const struct driver_failure *failures, size_t n, void *arg)
+{
+	(void)failures;
+	(void)arg;
+	assert_int_equal(n, 0);
+	answers++;
+}
+
+static void sync_with(const char *plan)
+{
+	unsigned before = answers;
+	struct plan *p;
+
+	assert_int_equal(plan_parse(plan, &p, NULL), 0);
+	driver_ovs.sync(bed.driver, p, on_done, NULL);
+	plan_free(p);
+	UNTIL(answers > before);
+}
+
+static void apply_one(enum plan_op op, const char *record, const char *old)
+{
+	struct plan_changes changes = { 0 };
+	struct plan_record r, was = { 0 };
+	unsigned before = answers;
+
+	assert_int_equal(plan_record_parse(record, &r, NULL), 0);
+	if (old)
+		assert_int_equal(plan_record_parse(old, &was, NULL), 0);
+	plan_changes_add(&changes, op, &r, &was);
+	driver_ovs.apply(bed.driver, &changes, on_done, NULL);
+	plan_changes_fini(&changes);
+	UNTIL(answers > before);
+}
+
+#define HOST "host host=1 tunnel=192.0.2.1 dvr_mac=fa:16:3f:00:00:01\n"
+#define PEER(n, last) "peer host=" n " tunnel=192.0.2." last " dvr_mac=fa:16:3f:00:00:02"
+
+static void test_driver(void **state)
+{
+	const struct driver_config config = { .vxlan_udp_port = 4789,
+					      .local_ip = "192.0.2.1",
+					      .ovsdb = bed.where,
+					      .integration_bridge = SANDBOX_BRIDGE,
+					      .datapath_type = "netdev" };
+
+	(void)state;
+	make_underlay();
+	assert_int_equal(driver_ovs.open(&config, bed.loop, NULL, &bed.driver, NULL), 0);
+	sync_with(HOST PEER("2", "2"));
+	UNTIL(*entry("192.0.2.2"));
+	apply_one(PLAN_ADD, PEER("3", "3"), NULL);
+	apply_one(PLAN_ADD, PEER("4", "4"), NULL);
+	UNTIL(*entry("192.0.2.3") && *entry("192.0.2.4"));
+	/* two exchange their addresses, one moves: where it was nobody is any more */
+	apply_one(PLAN_UPDATE, PEER("2", "3"), PEER("2", "2"));
+	apply_one(PLAN_UPDATE, PEER("3", "2"), PEER("3", "3"));
+	apply_one(PLAN_UPDATE, PEER("4", "5"), PEER("4", "4"));
+	UNTIL(*entry("192.0.2.5"));
+	bed.answer = false;
+	sandbox_kill(&bed.box, SANDBOX_VSWITCHD);
+	sandbox_run_daemon(&bed.box, SANDBOX_VSWITCHD);
+	UNTIL(*entry("192.0.2.2") && *entry("192.0.2.3") && *entry("192.0.2.5"));
+	assert_string_equal(entry("192.0.2.4"), "");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_made_again),        T(test_made_again_with_its_number),
-		T(test_made_again_unseen), T(test_killed_between),
-		T(test_first_packet),      T(test_forgotten),
-		T(test_other_mac),         T(test_routes),
-		T(test_silent_peer),       T(test_no_control_socket),
+		T(test_made_again),
+		T(test_made_again_with_its_number),
+		T(test_made_again_unseen),
+		T(test_killed_between),
+		T(test_first_packet),
+		T(test_forgotten),
+		T(test_other_mac),
+		T(test_routes),
+		T(test_silent_peer),
+		T(test_no_control_socket),
+		T(test_driver),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

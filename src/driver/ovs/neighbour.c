@@ -33,7 +33,9 @@ struct hop {
 
 struct peer {
 	UT_hash_handle hh;
+	uint32_t num;
 	struct ip ip;
+	bool set; /* since neighbour_all_begin() */
 	struct hop_key hop; /* ifindex 0: there is no way to it */
 };
 
@@ -45,7 +47,7 @@ struct neighbour {
 	struct peer *peers;
 	unsigned ticks;
 	bool refused; /* since then some hops are not set */
-	bool warned;
+	char trouble[256]; /* of which was warned */
 	neighbour_warning warning;
 	void *arg;
 };
@@ -53,19 +55,21 @@ struct neighbour {
 static void on_set(int r, const char *text, void *arg)
 {
 	struct neighbour *n = arg;
-	char warning[256];
+	bool known = *n->trouble;
 
 	n->refused |= r < 0;
+	n->trouble[0] = '\0';
 	if (r == 0)
-		n->warned = false;
-	if (r == 0 || n->warned)
 		return;
-	n->warned = true;
-	snprintf(warning, sizeof(warning),
-		 "Open vSwitch is not told the neighbours of peers, whose first packets may be "
-		 "lost: %s",
-		 text);
-	n->warning(warning, n->arg);
+	snprintf(n->trouble, sizeof(n->trouble),
+		 "Open vSwitch is not told the neighbours of peers, whose first packets may be lost: %s", text);
+	if (!known)
+		n->warning(n->trouble, n->arg);
+}
+
+const char *neighbour_trouble(const struct neighbour *n)
+{
+	return n->trouble;
 }
 
 static void tell(struct neighbour *n, const struct hop *hop)
@@ -220,29 +224,57 @@ static void on_tick(void *arg)
 
 /* ---- for the driver ---- */
 
-void neighbour_set(struct neighbour *n, const struct ip *peer)
+static void forget(struct neighbour *n, struct peer *p)
 {
-	struct peer *p;
-
-	HASH_FIND(hh, n->peers, peer, sizeof(*peer), p);
-	if (p || !ip_is_v4(peer))
-		return;
-	p = xcalloc(1, sizeof(*p));
-	p->ip = *peer;
-	HASH_ADD(hh, n->peers, ip, sizeof(p->ip), p);
-	look(n, p);
-}
-
-void neighbour_del(struct neighbour *n, const struct ip *peer)
-{
-	struct peer *p;
-
-	HASH_FIND(hh, n->peers, peer, sizeof(*peer), p);
-	if (!p)
-		return;
 	HASH_DEL(n->peers, p);
 	free(p);
 	loop_idle_arm(n->routes);
+}
+
+void neighbour_del(struct neighbour *n, uint32_t peer)
+{
+	struct peer *p;
+
+	HASH_FIND(hh, n->peers, &peer, sizeof(peer), p);
+	if (p)
+		forget(n, p);
+}
+
+void neighbour_set(struct neighbour *n, uint32_t peer, const struct ip *address)
+{
+	struct peer *p;
+
+	HASH_FIND(hh, n->peers, &peer, sizeof(peer), p);
+	if (p && !ip_equal(&p->ip, address)) {
+		forget(n, p);
+		p = NULL;
+	}
+	if (!p && ip_is_v4(address)) {
+		p = xcalloc(1, sizeof(*p));
+		p->num = peer;
+		p->ip = *address;
+		HASH_ADD(hh, n->peers, num, sizeof(p->num), p);
+		look(n, p);
+	}
+	if (p)
+		p->set = true;
+}
+
+void neighbour_all_begin(struct neighbour *n)
+{
+	struct peer *p, *next;
+
+	HASH_ITER (hh, n->peers, p, next)
+		p->set = false;
+}
+
+void neighbour_all_end(struct neighbour *n)
+{
+	struct peer *p, *next;
+
+	HASH_ITER (hh, n->peers, p, next)
+		if (!p->set)
+			forget(n, p);
 }
 
 /* The bridge's device was without a carrier meanwhile: the kernel has forgotten too. */

@@ -14,6 +14,8 @@
  * its MAC changes. Where the kernel forwards (datapath_type system) this does no harm, and warms the kernel's table.
  */
 
+#include <stdint.h>
+
 #include "net/ip.h"
 
 struct err;
@@ -28,7 +30,12 @@ int neighbour_open(struct loop *loop, const char *rundir, neighbour_warning warn
 		   struct err *err);
 /* Accepts NULL, returns NULL; no callback follows. Not from a callback. */
 struct neighbour *neighbour_close(struct neighbour *n);
-void neighbour_set(struct neighbour *n, const struct ip *peer); /* its tunnel address; also one that is set already */
-void neighbour_del(struct neighbour *n, const struct ip *peer);
+/* A peer, by its number, has this tunnel address now (IPv4; another one is not kept). */
+void neighbour_set(struct neighbour *n, uint32_t peer, const struct ip *address);
+void neighbour_del(struct neighbour *n, uint32_t peer);
+/* The peers that are set between the two are all there are. */
+void neighbour_all_begin(struct neighbour *n);
+void neighbour_all_end(struct neighbour *n);
 /* ovs-vswitchd was restarted: it knows nobody. */
 void neighbour_again(struct neighbour *n);
+const char *neighbour_trouble(const struct neighbour *n); /* what is wrong now, or "" */

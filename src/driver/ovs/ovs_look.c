@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "driver/ovs/neighbour.h"
 #include "driver/ovs/ovs.h"
 #include "driver/ovs/tables.h"
 #include "plan/verdict_names.h"
@@ -230,4 +231,6 @@ void ovs_warnings(struct driver *d, driver_warning fn, void *arg)
 		fn(d->why, arg);
 	if (d->conflict[0])
 		fn(d->conflict, arg);
+	if (d->neighbours && *neighbour_trouble(d->neighbours))
+		fn(neighbour_trouble(d->neighbours), arg);
 }

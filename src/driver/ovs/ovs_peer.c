@@ -7,30 +7,24 @@ static void set(const struct plan_record *r, void *arg)
 {
 	struct driver *d = arg;
 
-	neighbour_set(d->neighbours, &r->peer.tunnel);
-}
-
-static void del(const struct plan_record *r, void *arg)
-{
-	struct driver *d = arg;
-
-	neighbour_del(d->neighbours, &r->peer.tunnel);
+	neighbour_set(d->neighbours, r->peer.key.host, &r->peer.tunnel);
 }
 
 void ovs_peers_sync(struct driver *d, const struct plan *plan)
 {
 	if (!d->neighbours)
 		return;
-	plan_each(flowset_plan(d->flows), PLAN_PEER, del, d);
+	neighbour_all_begin(d->neighbours);
 	plan_each(plan, PLAN_PEER, set, d);
+	neighbour_all_end(d->neighbours);
 }
 
 void ovs_peers_apply(struct driver *d, const struct plan_change *c)
 {
 	if (!d->neighbours || c->record.table != PLAN_PEER)
 		return;
-	if (c->op != PLAN_ADD)
-		del(c->op == PLAN_DELETE ? &c->record : &c->old, d);
-	if (c->op != PLAN_DELETE)
+	if (c->op == PLAN_DELETE)
+		neighbour_del(d->neighbours, c->record.peer.key.host);
+	else
 		set(&c->record, d);
 }

@@ -29,10 +29,10 @@ void differ_change(struct plan *p, struct rng *r); /* in something */
 void differ_frame(const struct plan *p, struct rng *r, struct differ_frame *ret);
 
 /*
- * What Open vSwitch cannot ask a packet for, where the reference goes by it: IP options, the version in the header, its
- * checksum, an ICMP header that is cut short; and bytes behind the packet, which its userspace datapath takes off the
- * length. `fake` is the
- * reference with the plan, `wanted` what it makes of the frame.
+ * What Open vSwitch cannot ask a packet for, where the reference goes by it (docs/openflow.md): IP options, the version
+ * in the header, its checksum, an ICMP header that is cut short; bytes behind the packet, which its userspace datapath
+ * takes off the length; and routed packets of IP protocol 0, which it does not change. `fake` is the reference with the
+ * plan, `wanted` what it makes of the frame.
  */
 bool ovs_is_blind(void *fake, const struct forward_in *in, const struct forward_result *wanted);
 

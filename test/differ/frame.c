@@ -207,7 +207,8 @@ static void finish_header(struct maker *m, uint8_t *ip, size_t size)
 
 static void put_ipv4(struct maker *m)
 {
-	static const uint8_t ttls[] = { 0, 1, 1, 2, 3, 8, 9, 10, 255 }, protos[] = { 1, 1, 1, 6, 17, 17, 50 };
+	static const uint8_t ttls[] = { 0, 1, 1, 2, 3, 8, 9, 10, 255 },
+			     protos[] = { 1, 1, 1, 1, 1, 6, 6, 17, 17, 17, 17, 50, 0, 2, 4, 47, 58, 132 };
 	struct ipv4 ip = { .ttl = 64, .proto = protos[rng_below(m->r, sizeof(protos))], .size = IPV4_SIZE };
 	uint8_t *at = m->frame + ETH_SIZE;
 	size_t len;
@@ -258,8 +259,8 @@ static void put_arp(struct maker *m)
 
 static void put_payload(struct maker *m)
 {
-	static const uint16_t types[] = { 0,  ETHERTYPE_V6, ETHERTYPE_TAG, ETHERTYPE_STAG, 0x88cc,
-					  46, 0x0600,       0x9100,        0xffff };
+	static const uint16_t types[] = { 0,      ETHERTYPE_V6, ETHERTYPE_TAG, ETHERTYPE_STAG, 0x88cc, 46,    0x0600,
+					  0x9100, 0xffff,       0x8847,        0x8848,         0x88e7, 0x894f };
 	uint32_t what = rng_below(m->r, 100);
 
 	m->eth.type = what < 78 ? ETHERTYPE_V4 : ETHERTYPE_ARP;

@@ -34,7 +34,7 @@
 #define PATIENCE_MS 10000
 #define ROOM (1u << 20) /* of unsent bytes, beside the request's own */
 #define XID_MAX 0x7fffffffu
-#define PACKET_OUT_XID 0x80000000u /* packet-outs count from here: an error of theirs is explained */
+#define PACKET_OUT_XID 0x80000000u /* of every packet-out: an error of theirs is explained */
 
 enum openflow_state { OPENFLOW_AWAY, OPENFLOW_CONNECTING, OPENFLOW_GREETING, OPENFLOW_UP };
 
@@ -44,7 +44,7 @@ struct openflow {
 	struct openflow_events events;
 	enum openflow_state state;
 	struct stream *stream; /* NULL: AWAY */
-	struct path_watch *watch;
+	struct path_watch *watch; /* from the first end of a connection on: one that is short needs none */
 	struct loop_source *retry; /* AWAY: the next attempt */
 	struct loop_source *silence; /* otherwise: no answer, or time for an echo */
 	struct loop_source *refuse; /* ends what is in `refused` */
@@ -55,7 +55,6 @@ struct openflow {
 	struct request *queue; /* the first one is on the wire */
 	struct request *refused; /* made when there was no connection */
 	uint32_t xid; /* of the last request */
-	uint32_t packet_outs;
 	int busy; /* handlers of the loop, one inside the other */
 	bool closed;
 	char why[192]; /* what was told last */
@@ -168,6 +167,8 @@ static void on_refuse(void *arg)
 
 /* ---- the connection ---- */
 
+static void on_appeared(void *arg);
+
 /* The connection, or an attempt at one, is over. */
 static void end(struct openflow *o, const char *why)
 {
@@ -178,8 +179,10 @@ static void end(struct openflow *o, const char *why)
 	o->state = OPENFLOW_AWAY;
 	snprintf(o->why, sizeof(o->why), "%s", why);
 	loop_timer_off(o->silence);
-	if (o->appeared)
+	if (o->appeared || !o->watch)
 		o->retry_us = RETRY_SOON_US;
+	if (!o->watch)
+		o->watch = path_watch_open(o->loop, o->path, on_appeared, o);
 	o->appeared = false;
 	loop_timer_arm(o->retry, o->retry_us);
 	o->retry_us = 2 * o->retry_us < RETRY_US ? 2 * o->retry_us : RETRY_US;
@@ -221,7 +224,7 @@ static void on_answer(struct openflow *o, const struct ofp_message *m)
 	struct err err;
 	int r;
 
-	if (m->type == OFP_ERROR && m->xid - PACKET_OUT_XID < o->packet_outs && ofp_read_error(m, &e, NULL) == 0) {
+	if (m->type == OFP_ERROR && m->xid == PACKET_OUT_XID && ofp_read_error(m, &e, NULL) == 0) {
 		LOG_LIMIT(log_info, 1, "openflow: a packet was not sent: %s", e.text);
 		return;
 	}
@@ -384,7 +387,6 @@ struct openflow *openflow_open(struct loop *loop, const char *path, const struct
 	o->retry = loop_timer(loop, on_retry, o);
 	o->silence = loop_timer(loop, on_silence, o);
 	o->refuse = loop_idle(loop, on_refuse, o);
-	o->watch = path_watch_open(loop, path, on_appeared, o);
 	loop_timer_arm(o->retry, 0);
 	return o;
 }
@@ -452,9 +454,7 @@ void openflow_packet_out(struct openflow *o, uint32_t in_port, const struct flow
 	/* A switch that does not keep up is sent no more: packets may be lost, the connection may not. */
 	if (o->state != OPENFLOW_UP || stream_backlog(o->stream) + ROOM / 2 > o->limit)
 		return;
-	if (ofp_put_packet_out(&out, PACKET_OUT_XID + o->packet_outs % XID_MAX, in_port, actions, frame, len)) {
+	if (ofp_put_packet_out(&out, PACKET_OUT_XID, in_port, actions, frame, len))
 		stream_send(o->stream, out.bytes, out.len);
-		o->packet_outs++;
-	}
 	ofp_out_fini(&out);
 }

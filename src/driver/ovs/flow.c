@@ -353,7 +353,48 @@ int flow_decode_instructions(struct flow *f, const uint8_t *bytes, size_t n, str
 	return 0;
 }
 
+static bool match_understood(const struct flow *f)
+{
+	struct flow again;
+
+	flow_init(&again, f->table, f->priority, f->cookie);
+	return flow_decode_match(&again, f->match, f->match_len, NULL) == 0;
+}
+
+static bool instructions_understood(const struct flow *f)
+{
+	struct flow again;
+	bool understood;
+
+	flow_init(&again, f->table, f->priority, f->cookie);
+	understood = flow_decode_instructions(&again, f->instructions, f->instructions_len, NULL) == 0;
+	flow_fini(&again);
+	return understood;
+}
+
+bool flow_decode(struct flow *f, const uint8_t *oxm, size_t n_oxm, const uint8_t *instructions, size_t n_instructions)
+{
+	if (n_oxm > FLOW_MATCH_MAX || n_instructions > FLOW_INSTRUCTIONS_MAX)
+		return false;
+	if (flow_decode_match(f, oxm, n_oxm, NULL) < 0) {
+		memcpy(f->match, oxm, n_oxm);
+		f->match_len = (uint16_t)n_oxm;
+	}
+	if (flow_decode_instructions(f, instructions, n_instructions, NULL) < 0) {
+		f->instructions_len = 0;
+		append(f, instructions, n_instructions);
+	}
+	return true;
+}
+
 /* ---- text ---- */
+
+static void format_bytes(const char *what, const uint8_t *at, size_t n, UT_string *out)
+{
+	utstring_printf(out, "%s:", what);
+	for (size_t i = 0; i < n; i++)
+		utstring_printf(out, "%02x", at[i]);
+}
 
 static void format_actions(const uint8_t *at, size_t n, UT_string *out)
 {
@@ -383,6 +424,17 @@ static void format_instruction(const uint8_t *at, size_t size, UT_string *out)
 	}
 }
 
+static void format_instructions(const struct flow *f, UT_string *out)
+{
+	for (size_t at = 0; at < f->instructions_len;) {
+		size_t size = get_u16(f->instructions + at + 2);
+
+		utstring_printf(out, "%s", at ? "," : "");
+		format_instruction(f->instructions + at, size, out);
+		at += size;
+	}
+}
+
 void flow_format(const struct flow *f, UT_string *out)
 {
 	size_t before;
@@ -392,15 +444,17 @@ void flow_format(const struct flow *f, UT_string *out)
 	if (f->table)
 		utstring_printf(out, "table=%d, ", f->table);
 	before = utstring_len(out);
-	match_format(f, out);
-	utstring_printf(out, "%sactions=", utstring_len(out) > before ? " " : "");
-	for (size_t at = 0; at < f->instructions_len;) {
-		size_t size = get_u16(f->instructions + at + 2);
-
-		utstring_printf(out, "%s", at ? "," : "");
-		format_instruction(f->instructions + at, size, out);
-		at += size;
+	if (match_understood(f)) {
+		match_format(f, out);
+	} else {
+		utstring_printf(out, "priority=%d,", f->priority);
+		format_bytes("match", f->match, f->match_len, out);
 	}
+	utstring_printf(out, "%sactions=", utstring_len(out) > before ? " " : "");
 	if (f->instructions_len == 0)
 		utstring_printf(out, "drop");
+	else if (instructions_understood(f))
+		format_instructions(f, out);
+	else
+		format_bytes("instructions", f->instructions, f->instructions_len, out);
 }

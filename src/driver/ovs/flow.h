@@ -148,7 +148,7 @@ bool flow_same(const struct flow *a, const struct flow *b); /* table, priority, 
 bool flow_equal(const struct flow *a, const struct flow *b); /* the cookie and the instructions too */
 uint32_t flow_hash(const struct flow *f); /* of what flow_same() compares */
 
-/* As ovs-ofctl prints it, without the newline. "drop" for no instruction. */
+/* As ovs-ofctl prints it, without the newline. "drop" for no instruction. What is not understood: "match:HEX". */
 void flow_format(const struct flow *f, UT_string *out);
 
 /*
@@ -157,6 +157,12 @@ void flow_format(const struct flow *f, UT_string *out);
  */
 int flow_decode_match(struct flow *f, const uint8_t *oxm, size_t n, struct err *err);
 int flow_decode_instructions(struct flow *f, const uint8_t *bytes, size_t n, struct err *err);
+
+/*
+ * Both, into a flow that has neither. What is not understood (another program's, or another version's) is kept as it
+ * came: such a flow can be compared, written, deleted, and no more. False: it is too long for that.
+ */
+bool flow_decode(struct flow *f, const uint8_t *oxm, size_t n_oxm, const uint8_t *instructions, size_t n_instructions);
 
 /* Reads one field of an OXM list (packet-in); false: it is not there (a register of a packet-in: it is 0). */
 bool flow_oxm_find(const uint8_t *oxm, size_t n, enum field field, uint64_t *ret);

@@ -73,7 +73,7 @@ struct openflow_stats {
 typedef void (*openflow_flow_fn)(const struct flow *f, const struct openflow_stats *stats, void *arg);
 typedef void (*openflow_done)(int r, const char *why, void *arg);
 #define OPENFLOW_ALL_TABLES 0xff
-/* Each flow whose cookie has these bits under the mask. A flow that cannot be read (others' cookies) is not given. */
+/* Each flow whose cookie has these bits under the mask, also what is not understood (flow_decode()). */
 void openflow_dump(struct openflow *o, uint8_t table, uint64_t cookie, uint64_t mask, openflow_flow_fn fn,
 		   openflow_done done, void *arg);
 void openflow_delete(struct openflow *o, uint64_t cookie, uint64_t mask, openflow_done done, void *arg);

@@ -181,8 +181,7 @@ static void give_flow(struct request *q, const struct ofp_flow_item *item)
 	struct flow f;
 
 	flow_init(&f, item->table, item->priority, item->cookie);
-	if (flow_decode_match(&f, item->match, item->match_len, NULL) == 0 &&
-	    flow_decode_instructions(&f, item->instructions, item->instructions_len, NULL) == 0)
+	if (flow_decode(&f, item->match, item->match_len, item->instructions, item->instructions_len))
 		q->dump.flow(&f, &item->stats, q->dump.arg);
 	flow_fini(&f);
 }

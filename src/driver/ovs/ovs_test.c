@@ -325,6 +325,33 @@ static void the_flows_of_others_are_left_alone(void **state)
 	assert_int_equal(flows(), 0);
 }
 
+/* Of another version of the agent, which knew fields and actions that this one does not. */
+static void what_is_ours_and_not_understood_goes(void **state)
+{
+	_cleanup_(plan_freep) struct plan *p = parsed(PLAN);
+	char differences[4096] = "";
+	long before;
+
+	(void)state;
+	sync_to(PLAN);
+	before = flows();
+	close_driver();
+	sh(OFCTL "add-flow br-int "
+		 "'cookie=0x6e74000000000001,table=0,priority=9,tcp,tcp_flags=+syn,ct_state=+trk,actions=drop'");
+	sh(OFCTL
+	   "add-flow br-int 'cookie=0x6e74000000000001,table=0,priority=8,actions=learn(table=1,NXM_OF_ETH_SRC[])'");
+	sh(OFCTL "mod-flows br-int 'table=0,priority=0,actions=push:NXM_OF_ETH_SRC[]' --strict");
+	open_driver();
+	UNTIL(driver_ovs.audit(bed.driver, p, on_difference, differences, NULL) == 0);
+	assert_non_null(strstr(differences, "cookie=0x6e74000000000001, priority=9,match:"));
+	assert_non_null(strstr(differences, "cookie=0x6e74000000000001, priority=8 actions=instructions:"));
+	assert_non_null(strstr(differences, "static"));
+	sync_to(PLAN);
+	assert_int_equal(bed.driver->sent_mods, 3);
+	assert_int_equal(flows(), before);
+	assert_equal_to(PLAN);
+}
+
 /* ------------------------------------------------------------------ packets */
 
 #define ROUTED                                                                                                         \
@@ -703,6 +730,7 @@ int main(int argc, char **argv)
 		CASE(a_change_touches_only_its_own_flows),
 		CASE(a_port_that_comes_and_goes_is_followed),
 		CASE(the_flows_of_others_are_left_alone),
+		CASE(what_is_ours_and_not_understood_goes),
 		CASE(what_cannot_be_forwarded_is_answered),
 		CASE(the_flows_are_back_after_a_restart_of_ovs_vswitchd),
 		CASE(a_call_waits_for_a_short_absence),

@@ -132,6 +132,7 @@ void ovs_port_refused(struct driver *d, uint32_t num, const char *text); /* "": 
 void ovs_ports_touch(struct driver *d); /* all are told, where that is news */
 void ovs_ports_tell(struct driver *d);
 uint32_t ovs_ofport(uint32_t port, void *arg);
+uint32_t ovs_iface_ofport(const struct driver *d, const struct uuid *uuid); /* 0: it has none */
 void ovs_iface(const struct vswitch_iface *i, void *arg);
 void ovs_iface_gone(const struct uuid *uuid, void *arg);
 void ovs_ports_fini(struct driver *d);

@@ -49,10 +49,24 @@ static void format_set(const struct flowset_origin *o, UT_string *out)
 /* ------------------------------------------------------------------ audit */
 
 struct audit {
+	struct driver *driver;
+	const struct plan *plan;
 	struct flowset *flows; /* that should be there, and what is */
 	driver_audit fn;
 	void *arg;
 };
+
+/* Also of ports that the driver was not given yet. */
+static uint32_t ofport_of(uint32_t port, void *arg)
+{
+	const struct audit *a = arg;
+	struct plan_record key = PLAN_RECORD(PLAN_PORT);
+	const struct plan_record *r;
+
+	key.port.key.port = port;
+	r = plan_find(a->plan, &key);
+	return r ? ovs_iface_ofport(a->driver, &r->port.uuid) : 0;
+}
 
 static void on_flow(const struct flow *f, const struct openflow_stats *stats, void *arg)
 {
@@ -85,7 +99,8 @@ static void on_difference(enum flowset_difference what, const struct flowset_ori
 int ovs_audit(struct driver *d, const struct plan *plan, driver_audit fn, void *arg, struct err *err)
 {
 	_cleanup_(ovs_ask_closep) struct ovs_ask *ask = NULL;
-	struct audit a = { .fn = fn, .arg = arg };
+	struct audit a = { .driver = d, .plan = plan, .fn = fn, .arg = arg };
+	const struct pipeline_world world = { d->world.tunnel_ofport, ofport_of, &a };
 	char why[OVS_TEXT_SIZE];
 	int r;
 
@@ -96,7 +111,7 @@ int ovs_audit(struct driver *d, const struct plan *plan, driver_audit fn, void *
 	r = ovs_ask_open(d->mgmt, &ask, err);
 	if (r < 0)
 		return r;
-	a.flows = flowset_new(&d->world);
+	a.flows = flowset_new(&world);
 	flowset_sync(a.flows, plan);
 	r = ovs_ask_dump(ask, OPENFLOW_ALL_TABLES, 0, 0, on_flow, &a, err);
 	if (r == 0)

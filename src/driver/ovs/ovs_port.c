@@ -58,10 +58,22 @@ static void drop_unneeded(struct driver *d, struct ovs_port *p)
 	free(p);
 }
 
+static uint32_t iface_number(const struct ovs_port *p)
+{
+	return p->plugged && p->iface.state == VSWITCH_IFACE_UP ? p->iface.ofport : 0;
+}
+
 /* Its OpenFlow number, where there are both a record and a device that works. */
 static uint32_t number_of(const struct ovs_port *p)
 {
-	return p->num && p->plugged && p->iface.state == VSWITCH_IFACE_UP ? p->iface.ofport : 0;
+	return p->num ? iface_number(p) : 0;
+}
+
+uint32_t ovs_iface_ofport(const struct driver *d, const struct uuid *uuid)
+{
+	const struct ovs_port *p = find_uuid(d, uuid);
+
+	return p ? iface_number(p) : 0;
 }
 
 static void number_changed(struct driver *d, uint32_t was, uint32_t is)

@@ -3,11 +3,12 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -626,6 +627,109 @@ static void a_tunnel_port_that_is_made_again_is_followed(void **state)
 	assert_equal_to(PLAN);
 }
 
+/* ------------------------------------------------------------------ killed at each step */
+
+#define NEXT HOST PEER SEGMENT PORT_3 PORT_5 FDB_34 NEIGHBOURS FLOOD FLOOD_3
+
+static bool differs_from(const char *text)
+{
+	_cleanup_(plan_freep) struct plan *p = parsed(text);
+	char differences[4096] = "";
+	struct err err = { 0 };
+
+	if (driver_ovs.audit(bed.driver, p, on_difference, differences, &err) < 0)
+		fail_msg("%s", err.text);
+	return *differences;
+}
+
+/* Opens the driver, syncs it to the next plan and dies after so many turns of its loop; 0: it came to its end. */
+static int die_after(int turns)
+{
+	_cleanup_(plan_freep) struct plan *p = NULL;
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		p = parsed(NEXT);
+		bed.loop = loop_new();
+		open_driver();
+		driver_ovs.sync(bed.driver, p, on_done, &bed);
+		bed.dones = 0;
+		for (int i = 0; i < turns && bed.dones == 0; i++)
+			loop_turn(bed.loop, TURN_US);
+		if (bed.dones == 0)
+			raise(SIGKILL);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void a_driver_that_dies_leaves_the_old_or_the_new(void **state)
+{
+	int turns = 0, old = 0, new = 0, died;
+
+	(void)state;
+	do {
+		sync_to(PLAN);
+		close_driver();
+		died = die_after(turns++);
+		open_driver();
+		UNTIL(bed.driver->mgmt);
+		if (!differs_from(PLAN))
+			old++;
+		else if (!differs_from(NEXT))
+			new ++;
+		else
+			fail_msg("neither, after %d turns", turns - 1);
+	} while (died != 0);
+	assert_true(old > 3);
+	assert_true(new > 0);
+	sync_to(NEXT);
+	assert_equal_to(NEXT);
+}
+
+/* Syncs to the plan, turns so often, kills a daemon and starts it again. False: the sync was over before. */
+static bool kill_after(int turns, enum sandbox_daemon which, const char *text)
+{
+	_cleanup_(plan_freep) struct plan *p = parsed(text);
+	unsigned dones = bed.dones;
+
+	bed.driver->patience_us = TURN_US;
+	driver_ovs.sync(bed.driver, p, on_done, &bed);
+	for (int i = 0; i < turns && bed.dones == dones; i++)
+		loop_turn(bed.loop, TURN_US);
+	if (bed.dones > dones)
+		return false;
+	sandbox_kill(&bed.box, which);
+	UNTIL(which == SANDBOX_OVSDB || !ovs_is_up(bed.driver));
+	sandbox_run_daemon(&bed.box, which);
+	sh("ovs-vsctl --timeout=60 --retry set bridge br-int other_config:seen=true"); /* waits for ovs-vswitchd */
+	UNTIL(bed.dones > dones && is_settled());
+	assert_int_equal(bed.n_failures, 0);
+	assert_equal_to(text);
+	return true;
+}
+
+static void ovs_vswitchd_may_die_at_each_step(void **state)
+{
+	int turns = 0;
+
+	(void)state;
+	while (kill_after(turns, SANDBOX_VSWITCHD, turns % 2 ? NEXT : PLAN))
+		turns++;
+	assert_true(turns > 5);
+}
+
+/* A few only: ovs-vswitchd takes longer from time to time to come back to its database. */
+static void ovsdb_server_may_die_at_any_step(void **state)
+{
+	(void)state;
+	assert_true(kill_after(1, SANDBOX_OVSDB, PLAN));
+	assert_true(kill_after(2, SANDBOX_OVSDB, NEXT));
+	assert_true(kill_after(4, SANDBOX_OVSDB, PLAN));
+}
+
 /* ------------------------------------------------------------------ what does not go in */
 
 static void limit_table(enum table table, unsigned flow_limit)
@@ -739,6 +843,9 @@ int main(int argc, char **argv)
 		CASE(a_bridge_that_is_deleted_is_made_and_filled_again),
 		CASE(an_absent_database_is_an_absent_switch),
 		CASE(a_tunnel_port_that_is_made_again_is_followed),
+		CASE(a_driver_that_dies_leaves_the_old_or_the_new),
+		CASE(ovs_vswitchd_may_die_at_each_step),
+		CASE(ovsdb_server_may_die_at_any_step),
 		CASE(what_the_switch_refuses_is_set_aside_and_the_rest_goes_in),
 		CASE(a_flow_of_anothers_is_not_overwritten),
 		CASE(a_flow_of_anothers_that_took_a_place_meanwhile_stays),

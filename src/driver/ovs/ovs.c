@@ -150,7 +150,8 @@ static int ovs_open(const struct driver_config *config, struct loop *loop, const
 	d->patience = loop_timer(loop, ovs_give_up, d);
 	r = hold(config, &d->lock, err);
 	vswitch_rundir(config->ovsdb, rundir, sizeof(rundir));
-	if (r == 0 && config->local_ip)
+	/* The kernel's datapath asks the kernel, which keeps the packet that asks. */
+	if (r == 0 && config->local_ip && !strcmp(config->datapath_type, "netdev"))
 		r = neighbour_open(loop, rundir, on_warning, NULL, &d->neighbours, err);
 	if (r == 0)
 		r = vswitch_open(loop, &wanted, &watch, &d->vswitch, err);

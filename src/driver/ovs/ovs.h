@@ -67,7 +67,7 @@ struct driver {
 	uint64_t patience_us;
 
 	struct vswitch *vswitch;
-	struct neighbour *neighbours; /* NULL: no tunnels */
+	struct neighbour *neighbours; /* NULL: no tunnels, or the kernel sees to it */
 	char *mgmt; /* NULL: no bridge yet */
 	struct openflow *openflow;
 	char why[OVS_TEXT_SIZE]; /* it is not up */
@@ -146,6 +146,10 @@ void ovs_meters_read_end(struct driver *d);
 bool ovs_meters_add(struct driver *d);
 bool ovs_meters_del(struct driver *d);
 void ovs_meters_fini(struct driver *d);
+
+/* ---- ovs_mtu.c: networks that do not fit into the underlay ---- */
+void ovs_mtu_each(struct driver *d, driver_warning fn, void *arg);
+void ovs_mtu_log(struct driver *d);
 
 /* ---- ovs_error.c ---- */
 void ovs_packet_in(const struct openflow_packet_in *p, void *arg);

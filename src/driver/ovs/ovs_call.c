@@ -30,6 +30,7 @@ void ovs_sync(struct driver *d, const struct plan *plan, driver_done done, void 
 	plan_free(d->again);
 	d->again = plan_new();
 	flowset_sync(d->flows, plan);
+	ovs_mtu_log(d);
 	ovs_read_again(d); /* it is asked for what is there, not for what should be */
 	begin(d, CALL_SYNC, done, arg);
 }

@@ -248,4 +248,5 @@ void ovs_warnings(struct driver *d, driver_warning fn, void *arg)
 		fn(d->conflict, arg);
 	if (d->neighbours && *neighbour_trouble(d->neighbours))
 		fn(neighbour_trouble(d->neighbours), arg);
+	ovs_mtu_each(d, fn, arg);
 }

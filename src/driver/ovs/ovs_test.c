@@ -74,6 +74,29 @@ static void the_flows_of_others_are_left_alone(void **state)
 	assert_int_equal(flows(), 0);
 }
 
+#define METERS OFCTL "dump-meters br-int | grep -c meter="
+
+static void meters_come_with_their_ports_and_go_with_them(void **state)
+{
+	(void)state;
+	sh(OFCTL "add-meter br-int meter=5000,pktps,band=type=drop,rate=10");
+	sync_to(PLAN);
+	assert_int_equal(number(METERS), 1 + 1 + 2 * N_METERS);
+	sh("ovs-vsctl del-port tap3");
+	until_number(METERS, 1 + 1 + N_METERS);
+	close_driver();
+	sh("ovs-vsctl del-port tap4"); /* while nobody looks */
+	open_driver();
+	sync_to(PLAN);
+	until_number(METERS, 1 + 1);
+	plug("tap3", UUID("3"));
+	UNTIL(strstr(bed.told, "3:ready "));
+	assert_int_equal(number(METERS), 1 + 1 + N_METERS);
+	close_driver();
+	assert_int_equal(driver_ovs.cleanup(&bed.config, NULL), 0);
+	assert_int_equal(number(METERS), 1); /* which is another's */
+}
+
 /* Of another version of the agent, which knew fields and actions that this one does not. */
 static void what_is_ours_and_not_understood_goes(void **state)
 {
@@ -344,6 +367,7 @@ int main(int argc, char **argv)
 		CASE(a_change_touches_only_its_own_flows),
 		CASE(a_port_that_comes_and_goes_is_followed),
 		CASE(the_flows_of_others_are_left_alone),
+		CASE(meters_come_with_their_ports_and_go_with_them),
 		CASE(what_is_ours_and_not_understood_goes),
 		CASE(what_cannot_be_forwarded_is_answered),
 		CASE(what_the_switch_refuses_is_set_aside_and_the_rest_goes_in),

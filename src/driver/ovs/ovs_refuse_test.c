@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "driver/ovs/ovs_bed.h"
+
+#include <errno.h>
+
+#include "driver/ovs/tables.h"
+
+/*
+ * A switch that refuses what bears one cookie, and does not say which flow it was: bundles pass here on their way
+ * (the linker wraps openflow_bundle()).
+ */
+
+void __real_openflow_bundle(struct openflow *o, const struct flow_mod *mods, size_t n, openflow_bundle_done done,
+			    void *arg);
+void __wrap_openflow_bundle(struct openflow *o, const struct flow_mod *mods, size_t n, openflow_bundle_done done,
+			    void *arg);
+
+static struct {
+	uint64_t cookie; /* 0: nothing is refused */
+	unsigned refused; /* bundles */
+	struct loop_source *answer;
+	openflow_bundle_done done;
+	void *arg;
+} switch_;
+
+static void answer(void *arg)
+{
+	const struct openflow_error error = { .mod = SIZE_MAX, .text = "OFPBFC_UNKNOWN" };
+
+	(void)arg;
+	switch_.answer = loop_source_free(switch_.answer);
+	switch_.done(-EBADMSG, &error, 1, switch_.arg);
+}
+
+void __wrap_openflow_bundle(struct openflow *o, const struct flow_mod *mods, size_t n, openflow_bundle_done done,
+			    void *arg)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!switch_.cookie || mods[i].op == FLOW_DELETE || mods[i].flow->cookie != switch_.cookie)
+			continue;
+		switch_.refused++;
+		switch_.done = done;
+		switch_.arg = arg;
+		switch_.answer = loop_idle(bed.loop, answer, NULL);
+		loop_idle_arm(switch_.answer);
+		return;
+	}
+	__real_openflow_bundle(o, mods, n, done, arg);
+}
+
+static void refuse_record(const char *text)
+{
+	_cleanup_(freep) char *line = xstrndup(text, strcspn(text, "\n"));
+	struct plan_record r;
+
+	assert_int_equal(plan_record_parse(line, &r, NULL), 0);
+	switch_.cookie = pipeline_cookie(&r);
+}
+
+static void take_cookie(struct flow *f, void *arg)
+{
+	(void)arg;
+	switch_.cookie = f->cookie;
+	flow_fini(f);
+}
+
+static void refuse_set(enum origin_kind kind, uint32_t key)
+{
+	const struct pipeline_world world = { .tunnel_ofport = 1, .ofport = ovs_ofport, .arg = bed.driver };
+	const uint32_t members[] = { 1 };
+
+	pipeline_aggregate(kind, key, members, 1, &world, take_cookie, NULL);
+}
+
+static int setup_all(void **state)
+{
+	memset(&switch_, 0, sizeof(switch_));
+	return setup(state);
+}
+
+static void assert_failed(size_t n, const char *record)
+{
+	assert_int_equal(bed.n_failures, n);
+	if (strncmp(bed.failures, record, strcspn(record, "\n")) != 0)
+		fail_msg("failed: %s", bed.failures);
+}
+
+/* ------------------------------------------------------------------ */
+
+static void it_is_found_by_halving(void **state)
+{
+	(void)state;
+	refuse_record(NEIGHBOUR);
+	sync_to(PLAN NEIGHBOURS);
+	assert_failed(1, NEIGHBOUR);
+	assert_in_range(switch_.refused, 5, 12); /* of some 200 flows */
+	assert_true(differs_from(PLAN NEIGHBOURS));
+	switch_.cookie = 0;
+	step(PLAN, PLAN NEIGHBOUR); /* as the agent gives it again */
+	assert_int_equal(bed.n_failures, 0);
+	assert_equal_to(PLAN NEIGHBOURS);
+}
+
+static void an_update_that_is_refused_leaves_the_old_state(void **state)
+{
+	static const char other[] = "port port=3 network=7 mac=fa:16:3e:00:00:03 addrs=10.0.1.33 uuid=" UUID("3") "\n";
+
+	(void)state;
+	sync_to(PLAN);
+	refuse_record(PORT_3);
+	step(HOST PEER SEGMENT PORTS FDB FLOOD, HOST PEER SEGMENT PORT_4 FDB FLOOD
+	     "port port=3 network=7 mac=fa:16:3e:00:00:03 addrs=10.0.1.33 uuid=" UUID("3") "\n" NEIGHBOUR);
+	assert_failed(1, other);
+	assert_equal_to(PLAN NEIGHBOUR);
+	assert_non_null(strstr(bed.told, "3:failed:Open vSwitch: OFPBFC_UNKNOWN: "));
+	switch_.cookie = 0;
+	step(PLAN NEIGHBOUR, PLAN NEIGHBOUR); /* nothing to do, and nothing is done */
+	step(HOST PEER SEGMENT PORTS FDB FLOOD, HOST PEER SEGMENT PORT_4 FDB FLOOD
+	     "port port=3 network=7 mac=fa:16:3e:00:00:03 addrs=10.0.1.33 uuid=" UUID("3") "\n");
+	assert_int_equal(bed.n_failures, 0);
+	assert_string_equal(strrchr(bed.told, '3'), "3:ready ");
+}
+
+static void a_port_that_is_refused_between_calls_is_tried_again(void **state)
+{
+	(void)state;
+	sync_to(PLAN);
+	sh("ovs-vsctl del-port tap3");
+	UNTIL(strstr(bed.told, "3:absent "));
+	bed.told[0] = '\0';
+	refuse_record(PORT_3);
+	plug("tap3", UUID("3"));
+	UNTIL(strstr(bed.told, "3:failed:Open vSwitch: OFPBFC_UNKNOWN: "));
+	switch_.cookie = 0;
+	UNTIL(strstr(bed.told, "3:ready "));
+	assert_equal_to(PLAN);
+}
+
+static void what_a_call_brings_into_a_set_that_is_refused_stays_out(void **state)
+{
+	(void)state;
+	sync_to(PLAN);
+	refuse_set(ORIGIN_FLOOD_PEERS, 7);
+	step(PLAN, PLAN FLOOD_3 NEIGHBOUR);
+	assert_failed(1, FLOOD_3);
+	assert_equal_to(PLAN NEIGHBOUR);
+	switch_.cookie = 0;
+	step(PLAN NEIGHBOUR, PLAN NEIGHBOUR FLOOD_3);
+	assert_int_equal(bed.n_failures, 0);
+	assert_equal_to(PLAN NEIGHBOUR FLOOD_3);
+}
+
+static void a_set_that_is_refused_by_a_sync_fails_what_it_hangs_on(void **state)
+{
+	(void)state;
+	sync_to(HOST);
+	refuse_set(ORIGIN_FLOOD_PEERS, 7);
+	sync_to(PLAN);
+	assert_failed(1, SEGMENT);
+	assert_true(differs_from(PLAN));
+	switch_.cookie = 0;
+	step(HOST PEER PORTS FDB FLOOD, PLAN);
+	assert_int_equal(bed.n_failures, 0);
+	assert_equal_to(PLAN);
+}
+
+int main(int argc, char **argv)
+{
+#define REFUSED(name) cmocka_unit_test_setup_teardown(name, setup_all, teardown)
+	const struct CMUnitTest tests[] = {
+		REFUSED(it_is_found_by_halving),
+		REFUSED(an_update_that_is_refused_leaves_the_old_state),
+		REFUSED(a_port_that_is_refused_between_calls_is_tried_again),
+		REFUSED(what_a_call_brings_into_a_set_that_is_refused_stays_out),
+		REFUSED(a_set_that_is_refused_by_a_sync_fails_what_it_hangs_on),
+	};
+
+	return RUN_CASES(tests, argc, argv);
+}

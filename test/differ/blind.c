@@ -6,6 +6,10 @@
 #include "net/packet.h"
 #include "packet/packet_driver.h"
 
+#define ETHERTYPE_MPLS 0x8847
+#define ETHERTYPE_MPLS_MC 0x8848
+#define MPLS_SIZE 4
+
 /* But for what stands behind the shorter ones. */
 static bool same_outs(const struct forward_result *a, const struct forward_result *b)
 {
@@ -59,7 +63,11 @@ bool ovs_is_blind(void *fake, const struct forward_in *in, const struct forward_
 	struct eth eth;
 	struct ipv4 ip;
 
-	if (eth_read(in->frame, in->len, &eth) < 0 || eth.type != ETHERTYPE_V4)
+	if (eth_read(in->frame, in->len, &eth) < 0)
+		return false;
+	if (eth.type == ETHERTYPE_MPLS || eth.type == ETHERTYPE_MPLS_MC)
+		return in->len < ETH_SIZE + MPLS_SIZE; /* a megaflow without a label, whose counters are lost */
+	if (eth.type != ETHERTYPE_V4)
 		return false;
 	if (ipv4_read(in->frame + ETH_SIZE, in->len - ETH_SIZE, &ip) < 0)
 		return malformed && in->frame[ETH_SIZE] >> 4 != 4; /* the version */

@@ -272,7 +272,7 @@ static void on_flush(void *arg)
 
 void stream_send(struct stream *s, const void *bytes, size_t n)
 {
-	if (s->state != STREAM_OPEN && s->state != STREAM_CONNECTING)
+	if (n == 0 || (s->state != STREAM_OPEN && s->state != STREAM_CONNECTING))
 		return;
 	if (n > s->options.max_backlog || s->out_len > s->options.max_backlog - n) {
 		fail_later(s, -ENOBUFS, "too far behind");

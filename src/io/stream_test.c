@@ -145,6 +145,7 @@ static void test_sends_are_gathered(void **state)
 
 	(void)state;
 	pair(&e, NULL);
+	stream_send(e.stream, NULL, 0);
 	stream_send(e.stream, "a", 1);
 	stream_send(e.stream, "bc", 2);
 	assert_int_equal(stream_backlog(e.stream), 3);

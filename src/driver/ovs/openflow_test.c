@@ -115,10 +115,10 @@ static void send_bytes(struct peer *p, const void *bytes, size_t n)
 {
 	_cleanup_(freep) uint8_t *copy = NULL;
 
-	if (!p->stream || p->mute || n == 0)
+	if (!p->stream || p->mute)
 		return;
 	copy = xmemdup(bytes, n);
-	if (p->seed && rand_r(&p->seed) % 8 == 0)
+	if (p->seed && n > 0 && rand_r(&p->seed) % 8 == 0)
 		copy[(size_t)rand_r(&p->seed) % n] ^= (uint8_t)(1 << rand_r(&p->seed) % 8);
 	stream_send(p->stream, copy, n);
 }

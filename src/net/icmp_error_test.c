@@ -40,7 +40,7 @@ static struct packet packet(uint8_t proto, size_t header, size_t payload)
 static size_t error_of(const struct packet *p, const struct icmp *what, uint8_t ret[ICMP_ERROR_MAX])
 {
 	struct ip from = ip_from_v4(0x0a000101);
-	uint8_t *exact = malloc(p->len); /* so that a byte too far is seen */
+	uint8_t *exact = malloc(p->len ? p->len : 1); /* so that a byte too far is seen */
 	size_t n;
 
 	memcpy(exact, p->bytes, p->len);

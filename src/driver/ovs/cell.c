@@ -57,9 +57,12 @@ static unsigned place_size(size_t match_len)
 
 static struct cell *cell_find(const struct cells *s, const struct flow *f)
 {
-	struct place place = { .priority = f->priority, .table = f->table };
+	struct place place;
 	struct cell *c;
 
+	memset(&place, 0, sizeof(place));
+	place.priority = f->priority;
+	place.table = f->table;
 	memcpy(place.match, f->match, f->match_len);
 	HASH_FIND(hh, s->hash, &place, place_size(f->match_len), c);
 	return c;

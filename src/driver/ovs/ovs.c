@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -83,13 +84,15 @@ static struct vswitch_config switch_of(const struct driver_config *c)
 }
 
 /* One agent at a time: the kernel lets go of the lock with the process. */
-static int hold(const struct driver_config *config, int *ret_fd, struct err *err)
+static int hold(const struct driver_config *config, bool make, int *ret_fd, struct err *err)
 {
 	_cleanup_(freep) char *path = NULL;
 	_cleanup_(closep) int fd = -1;
 
 	if (!config->state_dir)
 		return 0;
+	if (make && mkdir(config->state_dir, 0755) < 0 && errno != EEXIST)
+		return err_errno(err, -errno, "%s", config->state_dir);
 	path = xasprintf("%s/openvswitch.lock", config->state_dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -148,7 +151,7 @@ static int ovs_open(const struct driver_config *config, struct loop *loop, const
 	d->kick = loop_idle(loop, ovs_work, d);
 	d->later = loop_timer(loop, on_later, d);
 	d->patience = loop_timer(loop, ovs_give_up, d);
-	r = hold(config, &d->lock, err);
+	r = hold(config, true, &d->lock, err);
 	vswitch_rundir(config->ovsdb, rundir, sizeof(rundir));
 	/* The kernel's datapath asks the kernel, which keeps the packet that asks. */
 	if (r == 0 && config->local_ip && !strcmp(config->datapath_type, "netdev"))
@@ -195,7 +198,7 @@ static int ovs_cleanup(const struct driver_config *config, struct err *err)
 	_cleanup_(closep) int lock = -1;
 	_cleanup_(freep) char *mgmt = NULL;
 	char rundir[96];
-	int r = hold(config, &lock, err);
+	int r = hold(config, false, &lock, err);
 
 	if (r < 0 && r != -ENOENT)
 		return r;

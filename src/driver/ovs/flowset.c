@@ -499,13 +499,35 @@ void flowset_conflicts(const struct flowset *s, flowset_conflict fn, void *arg)
 		}
 }
 
+/* As a packet meets them. */
+static int by_place(const void *a, const void *b)
+{
+	const struct cell *x = (*(const struct claim *const *)a)->cell, *y = (*(const struct claim *const *)b)->cell;
+	size_t shorter = x->match_len < y->match_len ? x->match_len : y->match_len;
+
+	if (x->table != y->table)
+		return x->table < y->table ? -1 : 1;
+	if (x->priority != y->priority)
+		return x->priority > y->priority ? -1 : 1;
+	return memcmp(x->match, y->match, shorter);
+}
+
 void flowset_each_flow(const struct flowset *s, const struct flowset_origin *origin, flowset_flow fn, void *arg)
 {
 	struct origin_id id = id_of(origin);
 	const struct origin *o = origin_find(s, &id);
+	_cleanup_(freep) const struct claim **claims = NULL;
+	size_t n = 0;
 
-	for (const struct claim *c = o ? o->claims : NULL; c; c = c->next) {
-		struct flow f = cell_flow(c->cell, c->content);
+	for (const struct claim *c = o ? o->claims : NULL; c; c = c->next)
+		n++;
+	claims = xcalloc(n, sizeof(struct claim *));
+	n = 0;
+	for (const struct claim *c = o ? o->claims : NULL; c; c = c->next)
+		claims[n++] = c;
+	qsort(claims, n, sizeof(struct claim *), by_place);
+	for (size_t i = 0; i < n; i++) {
+		struct flow f = cell_flow(claims[i]->cell, claims[i]->content);
 
 		fn(&f, arg);
 	}

@@ -75,6 +75,7 @@ void flowset_conflicts(const struct flowset *s, flowset_conflict fn, void *arg);
 /* ---- to look at ---- */
 
 typedef void (*flowset_flow)(const struct flow *f, void *arg);
+/* By table, from the highest priority. */
 void flowset_each_flow(const struct flowset *s, const struct flowset_origin *o, flowset_flow fn, void *arg);
 /* Origins that are no record's. */
 void flowset_each_set(const struct flowset *s, void (*fn)(const struct flowset_origin *o, void *arg), void *arg);

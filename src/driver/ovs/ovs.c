@@ -181,7 +181,7 @@ static int clean_flows(const char *mgmt, struct err *err)
 
 	if (access(mgmt, F_OK) < 0)
 		return 0; /* no switch runs there: no flows */
-	r = ovs_ask_open(mgmt, &ask, err);
+	r = ovs_ask_open(mgmt, OVS_ASK_US, &ask, err);
 	if (r == 0)
 		r = ovs_ask_dump(ask, TABLE_CLASSIFY, COOKIE_OURS, COOKIE_OURS_MASK, note_port, &ports, err);
 	if (r == 0)

@@ -13,8 +13,6 @@
  * that nothing of the driver runs meanwhile, and an end in time.
  */
 
-#define DEADLINE_US 3000000
-
 struct ovs_ask {
 	struct loop *loop;
 	struct openflow *openflow;
@@ -64,18 +62,18 @@ static void on_done(int r, const char *why, void *arg)
 		snprintf(a->why, sizeof(a->why), "%s", why && *why ? why : strerror(-r));
 }
 
-int ovs_ask_open(const char *mgmt, struct ovs_ask **ret, struct err *err)
+int ovs_ask_open(const char *mgmt, uint64_t within_us, struct ovs_ask **ret, struct err *err)
 {
 	struct ovs_ask *a = xcalloc(1, sizeof(*a));
 	const struct openflow_events events = { on_up, on_down, on_packet_in, a };
 
 	a->loop = loop_new();
 	a->deadline = loop_timer(a->loop, on_deadline, a);
-	loop_timer_arm(a->deadline, DEADLINE_US);
+	loop_timer_arm(a->deadline, within_us);
 	snprintf(a->why, sizeof(a->why), "it does not answer");
 	a->openflow = openflow_open(a->loop, mgmt, &events);
 	while (!a->late && !openflow_is_up(a->openflow))
-		loop_turn(a->loop, DEADLINE_US);
+		loop_turn(a->loop, UINT64_MAX);
 	if (!openflow_is_up(a->openflow)) {
 		err_set(err, ERR_UNAVAILABLE, "", "Open vSwitch: %s: %s", mgmt, a->why);
 		ovs_ask_close(a);
@@ -104,7 +102,7 @@ void ovs_ask_closep(struct ovs_ask **a)
 static int wait_for_answer(struct ovs_ask *a, struct err *err)
 {
 	while (!a->late && !a->answered)
-		loop_turn(a->loop, DEADLINE_US);
+		loop_turn(a->loop, UINT64_MAX);
 	if (!a->answered)
 		return err_set(err, ERR_UNAVAILABLE, "", "Open vSwitch does not answer");
 	if (a->r < 0)

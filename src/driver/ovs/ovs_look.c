@@ -108,7 +108,7 @@ int ovs_audit(struct driver *d, const struct plan *plan, driver_audit fn, void *
 		ovs_why(d, why);
 		return err_set(err, ERR_UNAVAILABLE, "", "%s", why);
 	}
-	r = ovs_ask_open(d->mgmt, &ask, err);
+	r = ovs_ask_open(d->mgmt, OVS_ASK_US, &ask, err);
 	if (r < 0)
 		return r;
 	a.flows = flowset_new(&world);
@@ -161,7 +161,7 @@ static bool count(struct driver *d, struct counting *ret)
 
 	*ret = (struct counting) { .meters = &d->meters };
 	ret->drops[DROP_RATE] = d->meters.dropped;
-	return ovs_ask_open(d->mgmt, &ask, NULL) == 0 &&
+	return ovs_ask_open(d->mgmt, OVS_COUNT_US, &ask, NULL) == 0 &&
 	       ovs_ask_dump(ask, TABLE_COUNT, COOKIE_OURS, COOKIE_OURS_MASK, count_flow, ret, NULL) == 0 &&
 	       ovs_ask_dump(ask, TABLE_DROP, COOKIE_OURS, COOKIE_OURS_MASK, count_flow, ret, NULL) == 0 &&
 	       ovs_ask_meters(ask, count_meter, ret, NULL) == 0;

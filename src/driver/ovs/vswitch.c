@@ -55,6 +55,8 @@ struct vswitch {
 	unsigned evaluation;
 	struct loop_source *write, *refused, *slow;
 	uint64_t refused_us;
+	json_t *last; /* the operations of the last transaction; NULL: after it all was as wanted */
+	bool slow_armed;
 	bool writing; /* a transaction is under way, or waits to be tried again */
 	char mgmt[108]; /* a path in sockaddr_un */
 	char ready_bridge[UUID_TEXT_SIZE]; /* UUID of the row that ready() was told of */
@@ -280,10 +282,13 @@ static void evaluate_bridge(struct vswitch *v)
 	warn(v, ABOUT_TUNNEL, text);
 	datum_integer(json_object_get(row, "ofport"), &ofport);
 	if (!v->view.bridge || ofport <= 0) {
-		loop_timer_arm(v->slow, SLOW_US);
+		if (!v->slow_armed)
+			loop_timer_arm(v->slow, SLOW_US);
+		v->slow_armed = true;
 		return;
 	}
 	loop_timer_off(v->slow);
+	v->slow_armed = false;
 	v->about[ABOUT_BRIDGE][0] = '\0';
 	if (!v->config.local_ip)
 		ofport = 0;
@@ -367,26 +372,30 @@ static void write_interface(const char *uuid, const json_t *row, void *arg)
 		ops_marks(w->ops, uuid, row, p->installed == INSTALLED_YES, plug->ifindex);
 }
 
-static void on_written(int r, const json_t *result, const char *err_text, void *arg)
+/* Tried again after a while. */
+static void refused(struct vswitch *v, const char *why)
 {
-	struct vswitch *v = arg;
 	char text[320];
 
-	(void)result;
-	v->writing = false;
-	if (r == -ECONNRESET)
-		return;
-	if (r == 0) {
-		v->refused_us = REFUSED_MIN_US;
-		v->about[ABOUT_REFUSED][0] = '\0';
-		write_wanted(v);
-		return;
-	}
-	snprintf(text, sizeof(text), "the database refused a change: %s", err_text);
+	snprintf(text, sizeof(text), "the database refused a change: %s", why);
 	warn(v, ABOUT_REFUSED, text);
+	json_decref(v->last);
+	v->last = NULL;
 	v->writing = true;
 	loop_timer_arm(v->refused, v->refused_us);
 	v->refused_us = 2 * v->refused_us < REFUSED_MAX_US ? 2 * v->refused_us : REFUSED_MAX_US;
+}
+
+static void on_written(int r, const json_t *result, const char *err_text, void *arg)
+{
+	struct vswitch *v = arg;
+
+	(void)result;
+	v->writing = false;
+	if (r == 0)
+		write_wanted(v);
+	else if (r != -ECONNRESET)
+		refused(v, err_text);
 }
 
 static void on_refused(void *arg)
@@ -395,6 +404,14 @@ static void on_refused(void *arg)
 
 	v->writing = false;
 	write_wanted(v);
+}
+
+static void settled(struct vswitch *v)
+{
+	v->refused_us = REFUSED_MIN_US;
+	v->about[ABOUT_REFUSED][0] = '\0';
+	json_decref(v->last);
+	v->last = NULL;
 }
 
 static void write_wanted(void *arg)
@@ -412,10 +429,18 @@ static void write_wanted(void *arg)
 		warn(v, ABOUT_BRIDGE, text);
 	view_each(&v->view, write_interface, &w);
 	free(w.taken);
-	if (json_array_size(w.ops) == 0)
-		json_decref(w.ops);
-	else
+	if (json_array_size(w.ops) > 0 && !json_equal(w.ops, v->last)) {
+		json_decref(v->last);
+		v->last = json_copy(w.ops);
 		v->writing = ovsdb_transact(v->ovsdb, w.ops, on_written, v) == 0;
+		return;
+	}
+	/* What was done and is to be done again at once: somebody undoes it, or it cannot be. */
+	if (json_array_size(w.ops) > 0)
+		refused(v, "it did not last");
+	else
+		settled(v);
+	json_decref(w.ops);
 }
 
 void vswitch_installed(struct vswitch *v, const struct uuid *port, bool installed)
@@ -450,7 +475,10 @@ static void on_down(const char *why, void *arg)
 
 	loop_timer_off(v->refused);
 	loop_timer_off(v->slow);
+	v->slow_armed = false;
 	v->writing = false;
+	json_decref(v->last);
+	v->last = NULL;
 	snprintf(text, sizeof(text), "waiting for Open vSwitch's database at %s: %s", v->config.ovsdb, why);
 	warn(v, ABOUT_DATABASE, text);
 }
@@ -458,10 +486,11 @@ static void on_down(const char *why, void *arg)
 /* What the code of this file and vswitch_ops.c reads. */
 static json_t *monitor_of(const char *bridge)
 {
-	return json_pack("{s:{s:[s,s,s,s,s,s],s:[[s,s,s]]}, s:{s:[s,s]}, s:{s:[s,s,s,s,s,s,s,s]}}", "Bridge", "columns",
-			 "name", "ports", "fail_mode", "datapath_type", "other_config", "external_ids", "where", "name",
-			 "==", bridge, "Port", "columns", "name", "interfaces", "Interface", "columns", "name", "type",
-			 "options", "external_ids", "ofport", "ofport_request", "ifindex", "error");
+	return json_pack("{s:{s:[s]}, s:{s:[s,s,s,s,s,s],s:[[s,s,s]]}, s:{s:[s,s]}, s:{s:[s,s,s,s,s,s,s,s]}}",
+			 "Open_vSwitch", "columns", "ovs_version", "Bridge", "columns", "name", "ports", "fail_mode",
+			 "datapath_type", "other_config", "external_ids", "where", "name", "==", bridge, "Port",
+			 "columns", "name", "interfaces", "Interface", "columns", "name", "type", "options",
+			 "external_ids", "ofport", "ofport_request", "ifindex", "error");
 }
 
 void vswitch_rundir(const char *ovsdb, char *ret, size_t size)
@@ -523,6 +552,7 @@ struct vswitch *vswitch_close(struct vswitch *v)
 	loop_source_free(v->write);
 	loop_source_free(v->refused);
 	loop_source_free(v->slow);
+	json_decref(v->last);
 	HASH_ITER (hh, v->ports, p, next) {
 		HASH_DEL(v->ports, p);
 		free(p);

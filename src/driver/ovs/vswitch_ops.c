@@ -29,6 +29,7 @@ void view_read(struct view *view, const struct ovsdb *o, const char *bridge)
 	json_t *row;
 
 	memset(view, 0, sizeof(*view));
+	view->rooted = json_object_size(ovsdb_rows(o, "Open_vSwitch")) > 0;
 	view->ports = ovsdb_rows(o, "Port");
 	view->interfaces = ovsdb_rows(o, "Interface");
 	json_object_foreach((json_t *)ovsdb_rows(o, "Bridge"), uuid, row)
@@ -139,7 +140,7 @@ static void insert_tunnel(json_t *ops, const struct vswitch_config *config)
 			    "external_ids", datum_new_map(MARK_OURS, "true", NULL)));
 }
 
-static void insert_bridge(json_t *ops, const struct vswitch_config *config)
+static void insert_bridge(json_t *ops, const struct view *view, const struct vswitch_config *config)
 {
 	json_t *ports = json_pack("[o]", datum_new_named("local_port"));
 
@@ -154,8 +155,12 @@ static void insert_bridge(json_t *ops, const struct vswitch_config *config)
 		  json_pack("{s:s,s:s,s:s,s:o,s:o,s:o}", "name", config->bridge, "datapath_type", config->datapath_type,
 			    "fail_mode", "secure", "other_config", datum_new_map("disable-in-band", "true", NULL),
 			    "external_ids", datum_new_map(MARK_OURS, "true", NULL), "ports", datum_new_set(ports)));
-	op_mutate(ops, "Open_vSwitch", json_array(),
-		  json_pack("[o]", mutation("bridges", "insert", datum_new_named("bridge"))));
+	/* a database that nobody has used yet has no row there */
+	if (view->rooted)
+		op_mutate(ops, "Open_vSwitch", json_array(),
+			  json_pack("[o]", mutation("bridges", "insert", datum_new_named("bridge"))));
+	else
+		op_insert(ops, "Open_vSwitch", "root", json_pack("{s:o}", "bridges", datum_new_named("bridge")));
 }
 
 static void correct_bridge(json_t *ops, const struct view *view, char *text, size_t size)
@@ -217,7 +222,7 @@ void ops_bridge(json_t *ops, const struct view *view, const struct vswitch_confi
 {
 	text[0] = '\0';
 	if (!view->bridge) {
-		insert_bridge(ops, config);
+		insert_bridge(ops, view, config);
 		return;
 	}
 	correct_bridge(ops, view, text, size);

@@ -19,6 +19,7 @@
 
 /* The bridge as the database has it. Borrowed. */
 struct view {
+	bool rooted; /* there is a row of Open_vSwitch */
 	const char *bridge_uuid; /* NULL: there is none */
 	const json_t *bridge, *ports, *interfaces; /* the row; the tables */
 	const char *tunnel_uuid, *tunnel_port_uuid;

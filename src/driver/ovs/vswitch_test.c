@@ -14,8 +14,10 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "driver/ovs/jsonrpc.h"
 #include "driver/ovs/sandbox.h"
 #include "io/loop.h"
+#include "io/stream.h"
 
 /* vswitch on a real ovsdb-server and ovs-vswitchd with the dummy datapath. */
 
@@ -428,6 +430,76 @@ static void test_refused(void **state)
 	UNTIL(bed.readies == 1);
 }
 
+/* A database that nobody has used yet. */
+static void test_new_database(void **state)
+{
+	(void)state;
+	need_sandbox();
+	sandbox_kill(&bed.box, SANDBOX_OVSDB);
+	sh("rm conf.db && ovsdb-tool create conf.db /usr/share/openvswitch/vswitch.ovsschema");
+	sandbox_run_daemon(&bed.box, SANDBOX_OVSDB);
+	open_vswitch();
+	UNTIL(bed.readies == 1);
+	assert_string_equal(printed("ovs-vsctl --no-wait list-br"), "br-int");
+}
+
+/* ---- a server that says yes to all, and does nothing ---- */
+
+static unsigned transacts;
+
+static size_t on_data(struct stream *s, const char *bytes, size_t n, void *arg)
+{
+	static const char schema[] = "{\"tables\":{}}", snapshot[] = "{}", done[] = "[{},{},{},{},{},{}]";
+	struct jsonrpc_scan scan = { 0 };
+	ssize_t end = jsonrpc_scan(&scan, bytes, n);
+	_cleanup_(freep) char *answer = NULL;
+	const char *method, *result;
+	json_t *message;
+
+	(void)arg;
+	assert_true(end >= 0);
+	if (end == 0)
+		return 0;
+	assert_int_equal(json_read(bytes, (size_t)end, &message, NULL), 0);
+	method = json_string_value(json_object_get(message, "method"));
+	transacts += !strcmp(method, "transact");
+	result = !strcmp(method, "get_schema") ? schema : !strcmp(method, "monitor_cond") ? snapshot : done;
+	answer = xasprintf("{\"id\":%d,\"error\":null,\"result\":%s}",
+			   (int)json_integer_value(json_object_get(message, "id")), result);
+	stream_send(s, answer, strlen(answer));
+	json_decref(message);
+	return (size_t)end;
+}
+
+static void on_accept(int fd, const char *peer, void *arg)
+{
+	static const struct stream_events events = { .data = on_data };
+	struct stream **s = arg;
+
+	(void)peer;
+	*s = stream_new(bed.loop, fd, NULL, &events, NULL);
+}
+
+static void test_without_effect(void **state)
+{
+	struct stream *stream = NULL;
+	struct listener *listener;
+
+	(void)state;
+	need_sandbox();
+	transacts = 0;
+	assert_int_equal(listener_open(bed.loop, "tcp:127.0.0.1:0", on_accept, &stream, &listener, NULL), 0);
+	snprintf(bed.where, sizeof(bed.where), "tcp:127.0.0.1:%d", listener_port(listener));
+	open_vswitch();
+	UNTIL(*bed.warnings);
+	assert_string_equal(bed.warnings, "the database refused a change: it did not last\n");
+	assert_int_equal(transacts, 1);
+	UNTIL(transacts == 2); /* after a second */
+	bed.v = vswitch_close(bed.v);
+	stream_close(stream);
+	listener_close(listener);
+}
+
 static void test_other_datapath(void **state)
 {
 	(void)state;
@@ -523,6 +595,8 @@ int main(void)
 		T(test_database_away),
 		T(test_vswitchd_away),
 		T(test_refused),
+		T(test_new_database),
+		T(test_without_effect),
 		T(test_other_datapath),
 		T(test_cleanup_of_own_bridge),
 		T(test_cleanup_of_adopted_bridge),

@@ -31,6 +31,7 @@ struct ovsdb {
 	uint64_t probe_us;
 	json_t *monitor; /* table: {"columns": [...], "where": ...} */
 	json_t *composite; /* table: column: true, where the schema says set or map */
+	json_t *versions; /* table: number */
 	json_t *tables; /* table: uuid: row; NULL as long as there is no snapshot of this connection */
 	struct jsonrpc *rpc;
 	struct loop_source *now, *retry; /* the next attempt, at once or later */
@@ -93,6 +94,11 @@ static json_t *row_modified(const struct ovsdb *o, const char *table, const json
 	return row;
 }
 
+static void table_changed(struct ovsdb *o, const char *table)
+{
+	json_object_set_new(o->versions, table, json_integer((json_int_t)ovsdb_version(o, table) + 1));
+}
+
 static int row_changed(struct ovsdb *o, const char *table, const char *uuid, json_t *update)
 {
 	json_t *rows = json_object_get(o->tables, table), *change;
@@ -124,6 +130,7 @@ static int take_updates(struct ovsdb *o, const json_t *updates)
 	{
 		if (!json_object_get(o->tables, table) || !json_is_object(rows))
 			return -EBADMSG;
+		table_changed(o, table);
 		json_object_foreach(rows, uuid, update)
 		{
 			int r = row_changed(o, table, uuid, update);
@@ -267,6 +274,7 @@ struct ovsdb *ovsdb_open(struct loop *loop, const struct ovsdb_config *config, j
 	o->database = xstrdup(config->database);
 	o->probe_us = config->probe_us ? config->probe_us : JSONRPC_PROBE_US;
 	o->monitor = monitor;
+	o->versions = json_object();
 	o->retry_us = RETRY_MIN_US;
 	o->now = loop_idle(loop, on_retry, o);
 	o->retry = loop_timer(loop, on_retry, o);
@@ -291,6 +299,7 @@ struct ovsdb *ovsdb_close(struct ovsdb *o)
 	json_decref(o->tables);
 	json_decref(o->composite);
 	json_decref(o->monitor);
+	json_decref(o->versions);
 	free(o->where);
 	free(o->database);
 	free(o);
@@ -300,6 +309,11 @@ struct ovsdb *ovsdb_close(struct ovsdb *o)
 const json_t *ovsdb_rows(const struct ovsdb *o, const char *table)
 {
 	return json_object_get(o->tables, table);
+}
+
+unsigned ovsdb_version(const struct ovsdb *o, const char *table)
+{
+	return (unsigned)json_integer_value(json_object_get(o->versions, table));
 }
 
 /* ---- transactions ---- */

@@ -49,6 +49,9 @@ struct ovsdb *ovsdb_close(struct ovsdb *o);
  * Borrowed, until the loop turns. NULL: there is no connection with a snapshot.
  */
 const json_t *ovsdb_rows(const struct ovsdb *o, const char *table);
+/* A number that grows with each change of a row of the table, and with each snapshot. A row that is the same pointer as
+ * before has not changed. */
+unsigned ovsdb_version(const struct ovsdb *o, const char *table);
 
 /* A transaction's own rows are in before it is answered. */
 /* r: 0; -EIO: the server refused (err_text is its error and details); -ECONNRESET. `result`: an item an operation. */

@@ -17,21 +17,16 @@ static void find_ours(const char *uuid, const json_t *interface, void *arg)
 
 	if (!strcmp(name, VSWITCH_TUNNEL_PORT)) {
 		view->tunnel_uuid = uuid;
-		view->tunnel = interface;
 	} else if (!strcmp(name, datum_string(json_object_get(view->bridge, "name")))) {
-		view->local = interface;
+		view->local_uuid = uuid;
 	}
 }
 
-void view_read(struct view *view, const struct ovsdb *o, const char *bridge)
+static void read_bridge(struct view *view, const struct ovsdb *o, const char *bridge)
 {
 	const char *uuid;
 	json_t *row;
 
-	memset(view, 0, sizeof(*view));
-	view->rooted = json_object_size(ovsdb_rows(o, "Open_vSwitch")) > 0;
-	view->ports = ovsdb_rows(o, "Port");
-	view->interfaces = ovsdb_rows(o, "Interface");
 	json_object_foreach((json_t *)ovsdb_rows(o, "Bridge"), uuid, row)
 	{
 		if (strcmp(datum_string(json_object_get(row, "name")), bridge) != 0)
@@ -40,13 +35,30 @@ void view_read(struct view *view, const struct ovsdb *o, const char *bridge)
 		view->bridge = row;
 	}
 	view_each(view, find_ours, view);
-	for (size_t i = 0; view->tunnel && i < datum_size(json_object_get(view->bridge, "ports")); i++) {
+	for (size_t i = 0; view->tunnel_uuid && i < datum_size(json_object_get(view->bridge, "ports")); i++) {
 		const char *port = datum_uuid(datum_at(json_object_get(view->bridge, "ports"), i));
 		const json_t *name = json_object_get(json_object_get(view->ports, port ? port : ""), "name");
 
 		if (!strcmp(datum_string(name), VSWITCH_TUNNEL_PORT))
 			view->tunnel_port_uuid = port;
 	}
+}
+
+bool view_update(struct view *view, const struct ovsdb *o, const char *bridge)
+{
+	unsigned versions = ovsdb_version(o, "Bridge") + ovsdb_version(o, "Port"); /* both only grow */
+	bool changed = versions != view->versions;
+
+	if (changed) {
+		*view = (struct view) { .versions = versions,
+					.ports = ovsdb_rows(o, "Port"),
+					.interfaces = ovsdb_rows(o, "Interface") };
+		read_bridge(view, o, bridge);
+	}
+	view->rooted = json_object_size(ovsdb_rows(o, "Open_vSwitch")) > 0;
+	view->tunnel = view->tunnel_uuid ? json_object_get(view->interfaces, view->tunnel_uuid) : NULL;
+	view->local = view->local_uuid ? json_object_get(view->interfaces, view->local_uuid) : NULL;
+	return changed;
 }
 
 void view_each(const struct view *view, view_fn fn, void *arg)

@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-#define DUMP_MAX 4000000 /* items; more is a switch that does not come to an end */
+#define DUMP_MAX 4000000 /* items and parts; more is a switch that does not come to an end */
 #define METER_EXISTS_TYPE 12
 #define METER_EXISTS_CODE 1
 
@@ -216,9 +216,9 @@ static int dump_message(struct request *q, const struct ofp_message *m, struct e
 		return r;
 	if (p.type != (q->dump.flow ? OFP_MULTIPART_FLOW : OFP_MULTIPART_METER))
 		return unexpected(q, m, err);
-	while (!q->cancelled && (r = dump_item(q, &p, err)) > 0) {
-		if (++q->dump.n <= DUMP_MAX)
-			continue;
+	while (!q->cancelled && (r = dump_item(q, &p, err)) > 0)
+		q->dump.n++;
+	if (r >= 0 && p.more && ++q->dump.n > DUMP_MAX) {
 		err_set(err, ERR_INTERNAL, "", "%s does not come to an end", q->kind->name);
 		return -EPROTO;
 	}

@@ -48,7 +48,7 @@ struct request {
 			openflow_meter_fn meter;
 			openflow_done done;
 			void *arg;
-			size_t n; /* items so far */
+			size_t n; /* items and parts so far */
 		} dump;
 		struct {
 			openflow_bundle_done done;

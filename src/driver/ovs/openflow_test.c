@@ -16,7 +16,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "driver/ovs/ofp.h"
+#include "driver/ovs/openflow_request.h"
 #include "io/loop.h"
 #include "io/stream.h"
 
@@ -486,6 +486,30 @@ static void test_mutated(void **state)
 	UNTIL(strcmp(bed.log, ALL_WELL) == 0);
 }
 
+static void no_done(int r, const char *why, void *arg)
+{
+	(void)r;
+	(void)why;
+	(void)arg;
+}
+
+/* Parts without an end, and with nothing in them. */
+static void test_endless(void **state)
+{
+	static const uint8_t part[8] = { 0, OFP_MULTIPART_FLOW, 0, 1 };
+	struct request *q = request_dump(1, 0, 0, 0, on_flow, no_done, NULL);
+	struct ofp_message m = { OFP_VERSION, OFP_MULTIPART_REPLY, 1, part, sizeof(part) };
+	struct err err = { 0 };
+	int r = 0;
+
+	(void)state;
+	for (int i = 0; i < 10000000 && r == 0; i++)
+		r = request_message(q, &m, &err);
+	assert_int_equal(r, -EPROTO);
+	assert_string_equal(err.text, "dump does not come to an end");
+	request_free(q);
+}
+
 /* ---- refusals ---- */
 
 static void up(unsigned patience_ms)
@@ -757,6 +781,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mutated, setup, teardown),
+		cmocka_unit_test(test_endless),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_errors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_close_inside, setup, teardown),

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/json.h"
@@ -31,6 +32,7 @@
 #define N_COUNTERS (VERDICT_COUNT + DROP_COUNT)
 #define TIMES 2 /* a frame is given */
 #define LAST 6 /* frames that are remembered */
+#define FRESH_US 300000 /* counters that take longer may be those of the time before */
 
 struct counts {
 	uint64_t verdicts[VERDICT_COUNT], reasons[DROP_COUNT];
@@ -71,11 +73,20 @@ static void ovs_close(void *d)
 
 /* ------------------------------------------------------------------ verdict */
 
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 /* Into o->counts. */
 static int read_counts(struct on_ovs *o, struct err *err)
 {
 	struct driver_counter c[N_COUNTERS];
 	struct counts *ret = &o->counts;
+	uint64_t began;
 	size_t n;
 	int r;
 
@@ -84,7 +95,10 @@ static int read_counts(struct on_ovs *o, struct err *err)
 	if (r < 0)
 		return r;
 	memset(ret, 0, sizeof(*ret));
-	n = driver_ovs.counters(o->rig.driver, c, N_COUNTERS);
+	do {
+		began = now_us();
+		n = driver_ovs.counters(o->rig.driver, c, N_COUNTERS);
+	} while (now_us() - began > FRESH_US);
 	for (size_t i = 0; i < n && i < N_COUNTERS; i++) {
 		enum drop_reason reason;
 		enum verdict verdict;

@@ -32,6 +32,7 @@
 #define N_COUNTERS (VERDICT_COUNT + DROP_COUNT)
 #define TIMES 2 /* a frame is given */
 #define LAST 6 /* frames that are remembered */
+#define ASKED_MAX 50
 #define FRESH_US 300000 /* counters that take longer may be those of the time before */
 
 struct counts {
@@ -87,7 +88,8 @@ static int read_counts(struct on_ovs *o, struct err *err)
 	struct driver_counter c[N_COUNTERS];
 	struct counts *ret = &o->counts;
 	uint64_t began;
-	size_t n;
+	bool fresh = false;
+	size_t n = 0;
 	int r;
 
 	/* brings what megaflows counted into the flows, and lets no megaflow live */
@@ -95,10 +97,15 @@ static int read_counts(struct on_ovs *o, struct err *err)
 	if (r < 0)
 		return r;
 	memset(ret, 0, sizeof(*ret));
-	do {
+	for (int i = 0; i < ASKED_MAX; i++) {
 		began = now_us();
 		n = driver_ovs.counters(o->rig.driver, c, N_COUNTERS);
-	} while (now_us() - began > FRESH_US);
+		fresh = now_us() - began < FRESH_US;
+		if (fresh)
+			break;
+	}
+	if (!fresh)
+		return err_errno(err, -ETIMEDOUT, "counters");
 	for (size_t i = 0; i < n && i < N_COUNTERS; i++) {
 		enum drop_reason reason;
 		enum verdict verdict;

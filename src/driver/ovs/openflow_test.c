@@ -16,7 +16,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "driver/ovs/openflow_request.h"
+#include "driver/ovs/ofp.h"
 #include "io/loop.h"
 #include "io/stream.h"
 
@@ -76,7 +76,7 @@ struct peer {
 	unsigned seed; /* != 0: what it says is changed at random */
 	/* what else a test wants: called for each message; true: it was answered */
 	bool (*special)(struct peer *p, const struct ofp_message *m);
-	unsigned commits, discards, adds, echoes;
+	unsigned accepts, commits, discards, adds, echoes;
 };
 
 struct bed {
@@ -235,6 +235,7 @@ static void on_accept(int fd, const char *name, void *arg)
 	struct peer *p = arg;
 
 	(void)name;
+	p->accepts++;
 	stream_close(p->stream);
 	p->stream = stream_new(bed.loop, fd, NULL, &events, p);
 	p->n = 0;
@@ -486,30 +487,6 @@ static void test_mutated(void **state)
 	UNTIL(strcmp(bed.log, ALL_WELL) == 0);
 }
 
-static void no_done(int r, const char *why, void *arg)
-{
-	(void)r;
-	(void)why;
-	(void)arg;
-}
-
-/* Parts without an end, and with nothing in them. */
-static void test_endless(void **state)
-{
-	static const uint8_t part[8] = { 0, OFP_MULTIPART_FLOW, 0, 1 };
-	struct request *q = request_dump(1, 0, 0, 0, on_flow, no_done, NULL);
-	struct ofp_message m = { OFP_VERSION, OFP_MULTIPART_REPLY, 1, part, sizeof(part) };
-	struct err err = { 0 };
-	int r = 0;
-
-	(void)state;
-	for (int i = 0; i < 10000000 && r == 0; i++)
-		r = request_message(q, &m, &err);
-	assert_int_equal(r, -EPROTO);
-	assert_string_equal(err.text, "dump does not come to an end");
-	request_free(q);
-}
-
 /* ---- refusals ---- */
 
 static void up(unsigned patience_ms)
@@ -631,25 +608,6 @@ static void test_refused(void **state)
 	}
 }
 
-static void test_many_errors(void **state)
-{
-	struct flow f;
-	struct flow_mod mods[OPENFLOW_ERRORS + 10];
-
-	(void)state;
-	bed.peer.special = refuse_adds;
-	up(LATE_MS);
-	flow_init(&f, 0, 0, 0);
-	for (size_t i = 0; i < N_ELEMENTS(mods); i++)
-		mods[i] = (struct flow_mod) { FLOW_ADD, &f };
-	openflow_bundle(bed.o, mods, N_ELEMENTS(mods), on_bundle, "bundle");
-	UNTIL(bed.log[0]);
-	assert_string_equal(bed.log, "bundle:bad ");
-	assert_int_equal(bed.n_errors, OPENFLOW_ERRORS);
-	expect_error(OPENFLOW_ERRORS - 1, OPENFLOW_ERRORS - 1, "OFPBAC_BAD_OUT_PORT");
-	flow_fini(&f);
-}
-
 /* ---- closing from inside any callback ---- */
 
 static unsigned run_until_closed(unsigned close_at)
@@ -757,6 +715,22 @@ static void test_absent(void **state)
 	assert_int_equal(bed.downs, 1);
 }
 
+/* One that sends garbage every time is not asked without pause. */
+static void test_no_storm(void **state)
+{
+	uint64_t begin_us = loop_now_us(bed.loop);
+
+	(void)state;
+	peer_listen();
+	bed.peer.fault = &faults[4];
+	bed.peer.at = 1;
+	open_it(LATE_MS);
+	UNTIL(bed.peer.accepts == 5);
+	assert_true(loop_now_us(bed.loop) - begin_us >= 300000);
+	assert_int_equal(bed.downs, 1);
+	assert_int_equal(bed.ups, 0);
+}
+
 /* A switch that takes nothing is not sent without bound. */
 static void test_packet_outs(void **state)
 {
@@ -781,14 +755,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mutated, setup, teardown),
-		cmocka_unit_test(test_endless),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many_errors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_close_inside, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ask_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unasked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_echo, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_absent, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_storm, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_packet_outs, setup, teardown),
 	};
 

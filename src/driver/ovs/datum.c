@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "driver/ovs/datum.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -132,14 +131,11 @@ json_t *datum_new_set(json_t *atoms)
 	return json_pack("[s,o]", "set", atoms);
 }
 
-json_t *datum_new_map(const char *key, ...)
+json_t *datum_new_map(const char *const (*pairs)[2], size_t n)
 {
 	json_t *list = json_array();
-	va_list ap;
 
-	va_start(ap, key);
-	for (; key; key = va_arg(ap, const char *))
-		json_array_append_new(list, json_pack("[s,s]", key, va_arg(ap, const char *)));
-	va_end(ap);
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_pack("[s,s]", pairs[i][0], pairs[i][1]));
 	return json_pack("[s,o]", "map", list);
 }

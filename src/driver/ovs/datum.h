@@ -26,5 +26,8 @@ json_t *datum_modified(const json_t *old, const json_t *change, bool composite);
 json_t *datum_new_uuid(const char *uuid);
 json_t *datum_new_named(const char *name); /* a row of the same transaction */
 json_t *datum_new_set(json_t *atoms); /* takes the array */
-/* Of pairs key, value, ..., NULL. */
-json_t *datum_new_map(const char *key, ...) __attribute__((sentinel));
+json_t *datum_new_map(const char *const (*pairs)[2], size_t n);
+/* DATUM_MAP({ "key", "value" }, ...) */
+#define DATUM_MAP(...)                                                                                                 \
+	datum_new_map((const char *const[][2]) { __VA_ARGS__ },                                                        \
+		      sizeof((const char *const[][2]) { __VA_ARGS__ }) / sizeof(const char *[2]))

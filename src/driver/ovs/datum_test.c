@@ -140,7 +140,7 @@ static void test_other_shapes(void **state)
 
 static void test_new(void **state)
 {
-	json_t *map = datum_new_map("a", "1", "b", "2", NULL);
+	json_t *map = DATUM_MAP({ "a", "1" }, { "b", "2" });
 	_cleanup_(freep) char *text = json_dumps(map, JSON_COMPACT);
 
 	(void)state;

@@ -41,14 +41,14 @@ static int socket_of(const char *rundir, char *ret, size_t size, struct err *err
 {
 	_cleanup_(freep) char *path = xasprintf("%s/ovs-vswitchd.pid", rundir);
 	FILE *f = fopen(path, "re");
-	long pid = 0;
-	int n;
+	char text[16] = "";
+	long pid;
 
 	if (!f)
 		return err_errno(err, -errno, "%s", path);
-	n = fscanf(f, "%10ld", &pid);
+	pid = fgets(text, sizeof(text), f) ? strtol(text, NULL, 10) : 0;
 	fclose(f);
-	if (n != 1 || pid <= 0)
+	if (pid <= 0)
 		return err_errno(err, -ESRCH, "%s", path);
 	snprintf(ret, size, "unix:%s/ovs-vswitchd.%ld.ctl", rundir, pid);
 	return 0;

@@ -134,8 +134,8 @@ static json_t *tunnel_options(const struct vswitch_config *config)
 	json_t *options;
 
 	snprintf(port, sizeof(port), "%u", config->vxlan_udp_port);
-	options =
-		datum_new_map("remote_ip", "flow", "key", "flow", "local_ip", config->local_ip, "dst_port", port, NULL);
+	options = DATUM_MAP({ "remote_ip", "flow" }, { "key", "flow" }, { "local_ip", config->local_ip },
+			    { "dst_port", port });
 	if (config->tunnel_csum)
 		json_array_append_new(json_array_get(options, 1), json_pack("[s,s]", "csum", "true"));
 	return options;
@@ -149,7 +149,7 @@ static void insert_tunnel(json_t *ops, const struct vswitch_config *config)
 			    tunnel_options(config)));
 	op_insert(ops, "Port", "tunnel_port",
 		  json_pack("{s:s,s:o,s:o}", "name", VSWITCH_TUNNEL_PORT, "interfaces", datum_new_named("tunnel"),
-			    "external_ids", datum_new_map(MARK_OURS, "true", NULL)));
+			    "external_ids", DATUM_MAP({ MARK_OURS, "true" })));
 }
 
 static void insert_bridge(json_t *ops, const struct view *view, const struct vswitch_config *config)
@@ -165,8 +165,8 @@ static void insert_bridge(json_t *ops, const struct view *view, const struct vsw
 	}
 	op_insert(ops, "Bridge", "bridge",
 		  json_pack("{s:s,s:s,s:s,s:o,s:o,s:o}", "name", config->bridge, "datapath_type", config->datapath_type,
-			    "fail_mode", "secure", "other_config", datum_new_map("disable-in-band", "true", NULL),
-			    "external_ids", datum_new_map(MARK_OURS, "true", NULL), "ports", datum_new_set(ports)));
+			    "fail_mode", "secure", "other_config", DATUM_MAP({ "disable-in-band", "true" }),
+			    "external_ids", DATUM_MAP({ MARK_OURS, "true" }), "ports", datum_new_set(ports)));
 	/* a database that nobody has used yet has no row there */
 	if (view->rooted)
 		op_mutate(ops, "Open_vSwitch", json_array(),
@@ -185,12 +185,11 @@ static void correct_bridge(json_t *ops, const struct view *view, char *text, siz
 		snprintf(text, size, "fail_mode was %s, is set to secure", *fail_mode ? fail_mode : "standalone");
 	}
 	if (!in_band || strcmp(in_band, "true") != 0) {
-		op_mutate(
-			ops, "Bridge", where_uuid(view->bridge_uuid),
-			json_pack(
-				"[o,o]",
-				mutation("other_config", "delete", datum_new_set(json_pack("[s]", "disable-in-band"))),
-				mutation("other_config", "insert", datum_new_map("disable-in-band", "true", NULL))));
+		op_mutate(ops, "Bridge", where_uuid(view->bridge_uuid),
+			  json_pack("[o,o]",
+				    mutation("other_config", "delete",
+					     datum_new_set(json_pack("[s]", "disable-in-band"))),
+				    mutation("other_config", "insert", DATUM_MAP({ "disable-in-band", "true" }))));
 		snprintf(text + strlen(text), size - strlen(text), "%sin-band control is switched off",
 			 *text ? "; " : "");
 	}
@@ -254,6 +253,7 @@ void ops_marks(json_t *ops, const char *uuid, const json_t *row, bool installed,
 {
 	const char *is_installed = mark_of(row, MARK_INSTALLED), *is_ifindex = mark_of(row, MARK_IFINDEX);
 	char number[24] = "";
+	const char *const marks[][2] = { { MARK_INSTALLED, "true" }, { MARK_IFINDEX, number } };
 	json_t *mutations;
 
 	if (installed && ifindex > 0)
@@ -264,9 +264,8 @@ void ops_marks(json_t *ops, const char *uuid, const json_t *row, bool installed,
 	mutations = json_pack("[o]", mutation("external_ids", "delete",
 					      datum_new_set(json_pack("[s,s]", MARK_INSTALLED, MARK_IFINDEX))));
 	if (installed)
-		json_array_append_new(mutations, mutation("external_ids", "insert",
-							  datum_new_map(MARK_INSTALLED, "true",
-									*number ? MARK_IFINDEX : NULL, number, NULL)));
+		json_array_append_new(mutations,
+				      mutation("external_ids", "insert", datum_new_map(marks, *number ? 2 : 1)));
 	op_mutate(ops, "Interface", where_uuid(uuid), mutations);
 }
 
@@ -281,7 +280,7 @@ void ops_replug_away(json_t *ops, const char *uuid, const json_t *row, uint16_t 
 	op_update(ops, "Interface", uuid, json_pack("{s:i}", "ofport_request", (int)ofport));
 	op_mutate(ops, "Interface", where_uuid(uuid),
 		  json_pack("[o,o]", mutation("external_ids", "delete", keys_of_marks()),
-			    mutation("external_ids", "insert", datum_new_map(MARK_REPLUG, before, NULL))));
+			    mutation("external_ids", "insert", DATUM_MAP({ MARK_REPLUG, before }))));
 }
 
 bool replug_is_away(const json_t *row)

@@ -141,6 +141,11 @@ static const char *printed(const char *command)
 	return text;
 }
 
+static uint32_t number(const char *command)
+{
+	return (uint32_t)strtoul(printed(command), NULL, 10);
+}
+
 static void need_sandbox(void)
 {
 	if (!bed.loop)
@@ -160,7 +165,7 @@ static void test_bridge_is_made(void **state)
 		"secure dummy {neutrino=true} {disable-in-band=true}");
 	assert_string_equal(printed("ovs-vsctl get interface vxlan-neutrino type options | xargs"),
 			    "vxlan {dst_port=4789, key=flow, local_ip=192.0.2.1, remote_ip=flow}");
-	assert_int_equal(bed.tunnel, atoi(printed("ovs-vsctl get interface vxlan-neutrino ofport")));
+	assert_int_equal(bed.tunnel, number("ovs-vsctl get interface vxlan-neutrino ofport"));
 	assert_string_equal(bed.warnings, "");
 }
 
@@ -188,8 +193,7 @@ static void test_bridge_is_adopted(void **state)
 	   "set-controller br-int tcp:127.0.0.1:1 -- add-port br-int other -- set interface other type=dummy -- "
 	   "add-port br-int vxlan-neutrino -- set interface vxlan-neutrino type=vxlan options:remote_ip=192.0.2.9");
 	open_vswitch();
-	UNTIL(bed.readies > 0 &&
-	      bed.tunnel == (uint32_t)atoi(printed("ovs-vsctl get interface vxlan-neutrino ofport")) &&
+	UNTIL(bed.readies > 0 && bed.tunnel == number("ovs-vsctl get interface vxlan-neutrino ofport") &&
 	      strstr(printed("ovs-vsctl get interface vxlan-neutrino options"), "remote_ip=flow"));
 	assert_string_equal(printed("ovs-vsctl get bridge br-int fail_mode external_ids other_config | xargs"),
 			    "secure {} {disable-in-band=true}");
@@ -211,7 +215,7 @@ static void test_interfaces(void **state)
 	UNTIL(bed.ifaces > 0 && bed.last.state == VSWITCH_IFACE_UP);
 	assert_id(&bed.last.port, ID("01"));
 	assert_string_equal(bed.last.name, "p1");
-	assert_int_equal(bed.last.ofport, atoi(printed("ovs-vsctl get interface p1 ofport")));
+	assert_int_equal(bed.last.ofport, number("ovs-vsctl get interface p1 ofport"));
 	/* its number changes */
 	sh("ovs-vsctl set interface p1 ofport_request=77");
 	UNTIL(bed.last.ofport == 77);
@@ -254,7 +258,7 @@ static void test_healed(void **state)
 	UNTIL(bed.ifaces > 0 && bed.last.state == VSWITCH_IFACE_UP);
 	sh("ovs-vsctl --no-wait del-port vxlan-neutrino");
 	UNTIL(bed.readies == 2);
-	assert_int_equal(bed.tunnel, atoi(printed("ovs-vsctl get interface vxlan-neutrino ofport")));
+	assert_int_equal(bed.tunnel, number("ovs-vsctl get interface vxlan-neutrino ofport"));
 	sh("ovs-vsctl --no-wait del-br br-int");
 	UNTIL(bed.readies == 3 && bed.gones == 1);
 	assert_string_equal(printed("ovs-vsctl get bridge br-int fail_mode external_ids | xargs"),
@@ -345,9 +349,9 @@ static void test_installed(void **state)
 }
 
 /* Records of the database's log: transactions of everybody. */
-static int transactions(void)
+static uint32_t transactions(void)
 {
-	return atoi(printed("ovsdb-tool show-log conf.db | grep -c ^record"));
+	return number("ovsdb-tool show-log conf.db | grep -c ^record");
 }
 
 /* Many at once are one transaction. */
@@ -355,7 +359,7 @@ static void test_batch(void **state)
 {
 	enum { N = 100 };
 	struct uuid port;
-	int before;
+	uint32_t before;
 
 	(void)state;
 	need_sandbox();

@@ -55,6 +55,8 @@ class VM:
         self.space = Space.make(self.lab.name, f"vm:{self.name}")
         self.data["space"] = self.space.save()
         self.lab.state.save()
+        # A guest does not notice that it is moved: its link stays up, and it keeps the neighbours that it knows.
+        self.space.run("sh", "-c", "echo 0 > /proc/sys/net/ipv4/conf/all/arp_evict_nocarrier")
         self.connect()
 
     def connect(self):

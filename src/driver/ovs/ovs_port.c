@@ -112,9 +112,9 @@ void ovs_ports_unbind(struct driver *d, uint32_t num)
 	if (!p)
 		return;
 	number_changed(d, number_of(p), 0);
-	mark_installed(d, p, false);
 	HASH_DELETE(by_num, d->ports_by_num, p);
 	p->num = 0;
+	touch(d, p);
 	drop_unneeded(d, p);
 }
 
@@ -231,6 +231,7 @@ static bool state_of(const struct driver *d, const struct ovs_port *p, enum driv
 	return true;
 }
 
+/* What goes is marked here too, when its flows are gone: for a mark Open vSwitch goes through all its ports. */
 static void tell(struct driver *d, struct ovs_port *p)
 {
 	enum driver_port_state state;
@@ -238,6 +239,7 @@ static void tell(struct driver *d, struct ovs_port *p)
 
 	if (!p->num) {
 		untouch(d, p);
+		mark_installed(d, p, false);
 		return;
 	}
 	if (!state_of(d, p, &state, text))

@@ -46,6 +46,8 @@ static void a_change_touches_only_its_own_flows(void **state)
 	assert_equal_to(PLAN);
 }
 
+#define MARKS "ovs-vsctl --bare --columns=name find interface external_ids:neutrino-installed=true | grep -c tap"
+
 static void a_port_that_comes_and_goes_is_followed(void **state)
 {
 	(void)state;
@@ -57,8 +59,46 @@ static void a_port_that_comes_and_goes_is_followed(void **state)
 	plug("tap3", UUID("3"));
 	UNTIL(!strcmp(bed.told, "3:absent 3:ready "));
 	assert_equal_to(PLAN);
-	until_number(
-		"ovs-vsctl --bare --columns=name find interface external_ids:neutrino-installed=true | grep -c tap", 2);
+	until_number(MARKS, 2);
+}
+
+static void on_done_count_marks(const struct driver_failure *failures, size_t n, void *arg)
+{
+	long *marks = arg;
+
+	*marks = number(MARKS);
+	on_done(failures, n, &bed);
+}
+
+/* Open vSwitch goes through all ports for it, which its flows would wait for. */
+static void the_mark_of_a_port_that_goes_is_taken_away_after_its_flows(void **state)
+{
+	_cleanup_(plan_freep) struct plan *p = parsed(PLAN), *q = parsed(HOST PEER SEGMENT PORT_4 FDB FLOOD);
+	struct plan_changes changes;
+	unsigned dones;
+	long marks = 0;
+
+	(void)state;
+	sync_to(PLAN);
+	until_number(MARKS, 2);
+	dones = bed.dones;
+	plan_diff(p, q, &changes);
+	driver_ovs.apply(bed.driver, &changes, on_done_count_marks, &marks);
+	plan_changes_fini(&changes);
+	wait_done(dones);
+	assert_int_equal(marks, 2);
+	until_number(MARKS, 1);
+}
+
+static void the_mark_of_a_port_that_went_while_nobody_looked_is_taken_away(void **state)
+{
+	(void)state;
+	sync_to(PLAN);
+	until_number(MARKS, 2);
+	close_driver();
+	open_driver();
+	sync_to(HOST PEER SEGMENT PORT_4 FDB FLOOD);
+	until_number(MARKS, 1);
 }
 
 static void the_flows_of_others_are_left_alone(void **state)
@@ -366,6 +406,8 @@ int main(int argc, char **argv)
 		CASE(a_sync_without_a_difference_sends_nothing),
 		CASE(a_change_touches_only_its_own_flows),
 		CASE(a_port_that_comes_and_goes_is_followed),
+		CASE(the_mark_of_a_port_that_goes_is_taken_away_after_its_flows),
+		CASE(the_mark_of_a_port_that_went_while_nobody_looked_is_taken_away),
 		CASE(the_flows_of_others_are_left_alone),
 		CASE(meters_come_with_their_ports_and_go_with_them),
 		CASE(what_is_ours_and_not_understood_goes),

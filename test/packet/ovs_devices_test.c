@@ -554,7 +554,7 @@ static void apply_one(enum plan_op op, const char *record, const char *old)
 #define HOST "host host=1 tunnel=192.0.2.1 dvr_mac=fa:16:3f:00:00:01\n"
 #define PEER(n, last) "peer host=" n " tunnel=192.0.2." last " dvr_mac=fa:16:3f:00:00:02"
 
-static void test_driver(void **state)
+static void open_driver(void)
 {
 	const struct driver_config config = { .vxlan_udp_port = 4789,
 					      .local_ip = "192.0.2.1",
@@ -562,9 +562,39 @@ static void test_driver(void **state)
 					      .integration_bridge = SANDBOX_BRIDGE,
 					      .datapath_type = "netdev" };
 
-	(void)state;
 	make_underlay();
 	assert_int_equal(driver_ovs.open(&config, bed.loop, NULL, &bed.driver, NULL), 0);
+}
+
+static void on_driver_warning(const char *text, void *arg)
+{
+	char *last = arg;
+
+	snprintf(last, sizeof(bed.warning), "%s", text);
+}
+
+#define SEGMENT(mtu) "segment type=vxlan id=100 network=7 mtu=" mtu " uuid=00000000-0000-4000-8000-00000000000f\n"
+
+static void test_too_large(void **state)
+{
+	char warning[sizeof(bed.warning)] = "";
+
+	(void)state;
+	open_driver();
+	sync_with(HOST PEER("2", "2") "\n" SEGMENT("1450"));
+	driver_ovs.warnings(bed.driver, on_driver_warning, warning);
+	assert_string_equal(warning, "");
+	sync_with(HOST PEER("2", "2") "\n" SEGMENT("1451"));
+	driver_ovs.warnings(bed.driver, on_driver_warning, warning);
+	assert_string_equal(warning,
+			    "network 00000000-0000-4000-8000-00000000000f: its MTU 1451 and a tunnel header of "
+			    "50 do not fit into br-phy's 1500");
+}
+
+static void test_driver(void **state)
+{
+	(void)state;
+	open_driver();
 	sync_with(HOST PEER("2", "2"));
 	UNTIL(*entry("192.0.2.2"));
 	apply_one(PLAN_ADD, PEER("3", "3"), NULL);
@@ -586,17 +616,12 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_made_again),
-		T(test_made_again_with_its_number),
-		T(test_made_again_unseen),
-		T(test_killed_between),
-		T(test_first_packet),
-		T(test_forgotten),
-		T(test_other_mac),
-		T(test_routes),
-		T(test_silent_peer),
-		T(test_no_control_socket),
-		T(test_driver),
+		T(test_made_again),        T(test_made_again_with_its_number),
+		T(test_made_again_unseen), T(test_killed_between),
+		T(test_first_packet),      T(test_forgotten),
+		T(test_other_mac),         T(test_routes),
+		T(test_silent_peer),       T(test_no_control_socket),
+		T(test_too_large),         T(test_driver),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,6 +143,8 @@ static int ovs_open(const struct driver_config *config, struct loop *loop, const
 	d->lock = -1;
 	d->limit = SIZE_MAX;
 	d->patience_us = PATIENCE_US;
+	/* The userspace datapath takes them from the kernel too; the dummy one sends nothing anywhere. */
+	d->by_kernel_routes = config->local_ip && strcmp(config->datapath_type, "dummy") != 0;
 	if (events)
 		d->events = *events;
 	d->world = (struct pipeline_world) { .ofport = ovs_ofport, .arg = d };

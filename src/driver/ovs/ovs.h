@@ -65,6 +65,7 @@ struct driver {
 	struct loop_source *later; /* the same after a pause, with what was refused */
 	struct loop_source *patience; /* how long is the switch waited for */
 	uint64_t patience_us;
+	bool by_kernel_routes; /* the tunnels' packets go */
 
 	struct vswitch *vswitch;
 	struct neighbour *neighbours; /* NULL: no tunnels, or the kernel sees to it */

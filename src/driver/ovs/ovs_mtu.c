@@ -50,7 +50,7 @@ void ovs_mtu_each(struct driver *d, driver_warning fn, void *arg)
 	_cleanup_(netlink_closep) struct netlink *netlink = NULL;
 	struct size s = { .fn = fn, .arg = arg };
 
-	if (netlink_open(NULL, NULL, &netlink, NULL) < 0)
+	if (!d->by_kernel_routes || netlink_open(NULL, NULL, &netlink, NULL) < 0)
 		return;
 	s.netlink = netlink;
 	plan_each(flowset_plan(d->flows), PLAN_PEER, look_at_peer, &s);

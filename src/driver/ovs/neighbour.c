@@ -26,6 +26,7 @@ struct hop {
 	} key;
 	char bridge[NETLINK_NAME_SIZE];
 	struct mac mac;
+	bool awaited; /* its first answer */
 	bool has_mac; /* the last one known */
 	bool known; /* as the kernel said last */
 	bool used; /* by a peer: during a look at all routes */
@@ -48,15 +49,55 @@ struct neighbour {
 	unsigned ticks;
 	bool refused; /* since then some hops are not set */
 	char trouble[256]; /* of which was warned */
-	neighbour_warning warning;
-	void *arg;
+	struct neighbour_events events;
+	struct loop_source *patience;
+	bool waiting; /* not settled: for these two */
+	unsigned awaited, telling; /* hops; commands without an answer */
 };
+
+static void settle(struct neighbour *n)
+{
+	if (!n->waiting || n->awaited || n->telling)
+		return;
+	n->waiting = false;
+	loop_timer_off(n->patience);
+	n->events.settled(n->events.arg);
+}
+
+static void begin_wait(struct neighbour *n)
+{
+	if (!n->waiting)
+		loop_timer_arm(n->patience, NEIGHBOUR_WAIT_MS * 1000);
+	n->waiting = true;
+}
+
+static void on_patience(void *arg)
+{
+	struct neighbour *n = arg;
+
+	n->waiting = false;
+	n->events.settled(n->events.arg);
+}
+
+bool neighbour_is_settled(const struct neighbour *n)
+{
+	return !n->waiting;
+}
+
+static void set_awaited(struct neighbour *n, struct hop *hop, bool awaited)
+{
+	if (hop->awaited != awaited)
+		n->awaited += awaited ? 1 : -1U;
+	hop->awaited = awaited;
+}
 
 static void on_set(int r, const char *text, void *arg)
 {
 	struct neighbour *n = arg;
 	bool known = *n->trouble;
 
+	n->telling--;
+	settle(n);
 	n->refused |= r < 0;
 	n->trouble[0] = '\0';
 	if (r == 0)
@@ -64,7 +105,7 @@ static void on_set(int r, const char *text, void *arg)
 	snprintf(n->trouble, sizeof(n->trouble),
 		 "Open vSwitch is not told the neighbours of peers, whose first packets may be lost: %s", text);
 	if (!known)
-		n->warning(n->trouble, n->arg);
+		n->events.warning(n->trouble, n->events.arg);
 }
 
 const char *neighbour_trouble(const struct neighbour *n)
@@ -80,6 +121,8 @@ static void tell(struct neighbour *n, const struct hop *hop)
 
 	ip_format(&address, ip);
 	mac_format(&hop->mac, mac);
+	n->telling++;
+	begin_wait(n);
 	unixctl_call(n->unixctl, "tnl/neigh/set", args, N_ELEMENTS(args), on_set, n);
 }
 
@@ -103,6 +146,7 @@ static void learn(struct neighbour *n, struct hop *hop, const struct netlink_nei
 	hop->known = is->known;
 	if (!is->known || told)
 		return;
+	set_awaited(n, hop, false);
 	memcpy(hop->mac.b, is->mac, sizeof(is->mac));
 	hop->has_mac = true;
 	tell(n, hop);
@@ -110,11 +154,14 @@ static void learn(struct neighbour *n, struct hop *hop, const struct netlink_nei
 
 /* Both: what the kernel knows already comes with no notification. It fails for a device that goes: its routes do too.
  */
-static void ask(struct neighbour *n, struct hop *hop)
+static void ask(struct neighbour *n, struct hop *hop, bool is_new)
 {
 	struct netlink_neighbour is = { 0 };
 
-	netlink_neighbour_ask(n->netlink, hop->key.ifindex, hop->key.ip);
+	if (netlink_neighbour_ask(n->netlink, hop->key.ifindex, hop->key.ip) == 0 && is_new) {
+		set_awaited(n, hop, true);
+		begin_wait(n);
+	}
 	if (netlink_neighbour_find(n->netlink, hop->key.ifindex, hop->key.ip, &is) == 0)
 		learn(n, hop, &is);
 }
@@ -146,7 +193,7 @@ static void hop_add(struct neighbour *n, const struct hop_key *key)
 		hop->key = *key;
 		snprintf(hop->bridge, sizeof(hop->bridge), "%s", link.name);
 		HASH_ADD(hh, n->hops, key, sizeof(hop->key), hop);
-		ask(n, hop);
+		ask(n, hop, true);
 	}
 	hop->used = true;
 }
@@ -168,8 +215,10 @@ static void drop_unused(struct neighbour *n)
 		if (hop->used)
 			continue;
 		HASH_DEL(n->hops, hop);
+		set_awaited(n, hop, false);
 		free(hop);
 	}
+	settle(n);
 }
 
 /* All routes anew: some changed, or peers went. */
@@ -198,7 +247,7 @@ static void ask_all(struct neighbour *n)
 	struct hop *hop, *next;
 
 	HASH_ITER (hh, n->hops, hop, next)
-		ask(n, hop);
+		ask(n, hop, false);
 }
 
 static void on_again(void *arg)
@@ -215,7 +264,7 @@ static void on_tick(void *arg)
 
 	HASH_ITER (hh, n->hops, hop, next) {
 		if (all || !hop->known)
-			ask(n, hop);
+			ask(n, hop, false);
 	}
 	if (all || n->refused)
 		tell_all(n);
@@ -284,19 +333,19 @@ void neighbour_again(struct neighbour *n)
 	ask_all(n);
 }
 
-int neighbour_open(struct loop *loop, const char *rundir, neighbour_warning warning, void *arg, struct neighbour **ret,
+int neighbour_open(struct loop *loop, const char *rundir, const struct neighbour_events *events, struct neighbour **ret,
 		   struct err *err)
 {
 	struct neighbour *n = xcalloc(1, sizeof(*n));
-	struct netlink_events events = { .route = on_route, .neighbour = on_neighbour, .again = on_again, .arg = n };
-	int r = netlink_open(loop, &events, &n->netlink, err);
+	struct netlink_events watch = { .route = on_route, .neighbour = on_neighbour, .again = on_again, .arg = n };
+	int r = netlink_open(loop, &watch, &n->netlink, err);
 
 	if (r < 0) {
 		free(n);
 		return r;
 	}
-	n->warning = warning;
-	n->arg = arg;
+	n->events = *events;
+	n->patience = loop_timer(loop, on_patience, n);
 	n->unixctl = unixctl_open(loop, rundir);
 	n->routes = loop_idle(loop, look_at_all, n);
 	n->tick = loop_timer(loop, on_tick, n);
@@ -316,6 +365,7 @@ struct neighbour *neighbour_close(struct neighbour *n)
 	netlink_close(n->netlink);
 	loop_source_free(n->routes);
 	loop_source_free(n->tick);
+	loop_source_free(n->patience);
 	HASH_ITER (hh, n->peers, p, next) {
 		HASH_DEL(n->peers, p);
 		free(p);

@@ -14,6 +14,7 @@
  * its MAC changes. Where the kernel forwards (datapath_type system) this does no harm, and warms the kernel's table.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "net/ip.h"
@@ -22,11 +23,17 @@ struct err;
 struct loop;
 struct neighbour;
 
-/* What is wrong is said once, until it was right again. */
-typedef void (*neighbour_warning)(const char *text, void *arg);
+#define NEIGHBOUR_WAIT_MS 100
+
+struct neighbour_events {
+	void (*warning)(const char *text, void *arg); /* what is wrong, once until it was right again */
+	/* Peers set since it was settled last are resolved, or NEIGHBOUR_WAIT_MS have passed. From the loop. */
+	void (*settled)(void *arg);
+	void *arg;
+};
 
 /* `rundir`: that of ovs-vswitchd (vswitch_rundir()). */
-int neighbour_open(struct loop *loop, const char *rundir, neighbour_warning warning, void *arg, struct neighbour **ret,
+int neighbour_open(struct loop *loop, const char *rundir, const struct neighbour_events *events, struct neighbour **ret,
 		   struct err *err);
 /* Accepts NULL, returns NULL; no callback follows. Not from a callback. */
 struct neighbour *neighbour_close(struct neighbour *n);
@@ -38,4 +45,6 @@ void neighbour_all_begin(struct neighbour *n);
 void neighbour_all_end(struct neighbour *n);
 /* ovs-vswitchd was restarted: it knows nobody. */
 void neighbour_again(struct neighbour *n);
+/* false: some are being resolved just now; settled() follows. */
+bool neighbour_is_settled(const struct neighbour *n);
 const char *neighbour_trouble(const struct neighbour *n); /* what is wrong now, or "" */

@@ -64,6 +64,11 @@ static void on_warning(const char *text, void *arg)
 	log_warn("%s", text);
 }
 
+static void on_settled(void *arg)
+{
+	ovs_kick(arg);
+}
+
 static void on_later(void *arg)
 {
 	ovs_try_again(arg);
@@ -136,6 +141,7 @@ static int ovs_open(const struct driver_config *config, struct loop *loop, const
 	_cleanup_(closed) struct driver *d = xcalloc(1, sizeof(*d));
 	const struct vswitch_config wanted = switch_of(config);
 	const struct vswitch_events watch = { on_ready, ovs_iface, ovs_iface_gone, on_warning, d };
+	const struct neighbour_events peers = { .warning = on_warning, .settled = on_settled, .arg = d };
 	char rundir[96];
 	int r;
 
@@ -157,7 +163,7 @@ static int ovs_open(const struct driver_config *config, struct loop *loop, const
 	vswitch_rundir(config->ovsdb, rundir, sizeof(rundir));
 	/* The kernel's datapath asks the kernel, which keeps the packet that asks. */
 	if (r == 0 && config->local_ip && !strcmp(config->datapath_type, "netdev"))
-		r = neighbour_open(loop, rundir, on_warning, NULL, &d->neighbours, err);
+		r = neighbour_open(loop, rundir, &peers, &d->neighbours, err);
 	if (r == 0)
 		r = vswitch_open(loop, &wanted, &watch, &d->vswitch, err);
 	if (r < 0)

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "driver/ovs/neighbour.h"
 #include "driver/ovs/ovs.h"
 #include "driver/ovs/tables.h"
 #include "io/loop.h"
@@ -265,6 +266,9 @@ void ovs_work(void *arg)
 	if (flowset_due(d->flows))
 		return send_bundle(d);
 	if (ovs_meters_del(d))
+		return;
+	/* who hears that it is done may send to a new peer at once */
+	if (d->neighbours && !neighbour_is_settled(d->neighbours))
 		return;
 	settle(d);
 }

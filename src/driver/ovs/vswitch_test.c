@@ -546,6 +546,19 @@ static void test_cleanup_of_own_bridge(void **state)
 	assert_string_equal(printed("ovs-vsctl get interface p1 external_ids"), "{iface-id=\"" ID("01") "\"}");
 }
 
+/* One that was being plugged again when its agent was killed gets its number back. */
+static void test_cleanup_in_between(void **state)
+{
+	(void)state;
+	need_sandbox();
+	add_port("p1", ID("01"));
+	sh("ovs-vsctl set interface p1 ofport_request=65000 external_ids:neutrino-replug=9,9 "
+	   "external_ids:neutrino-installed=true external_ids:neutrino-ifindex=7");
+	clean_up();
+	assert_string_equal(printed("ovs-vsctl get interface p1 ofport_request external_ids | xargs"),
+			    "9 {iface-id=" ID("01") "}");
+}
+
 static void test_cleanup_of_adopted_bridge(void **state)
 {
 	(void)state;
@@ -603,6 +616,7 @@ int main(void)
 		T(test_without_effect),
 		T(test_other_datapath),
 		T(test_cleanup_of_own_bridge),
+		T(test_cleanup_in_between),
 		T(test_cleanup_of_adopted_bridge),
 		T(test_cleanup_without_database),
 		cmocka_unit_test(test_rundir),

@@ -8,7 +8,6 @@
 
 #include "base/err.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "driver/ovs/vswitch.h"
 #include "io/loop.h"
@@ -502,7 +501,6 @@ int ovs_rig_open(struct ovs_rig *g, struct err *err)
 	_cleanup_(freep) char *ovsdb = NULL;
 	int r;
 
-	log_set_level(LOG_LEVEL_ERR); /* what the machine's own underlay is like is another matter */
 	memset(g, 0, sizeof(*g));
 	g->barrier.fd = g->control.fd = g->underlay.fd = g->stranger.fd = -1;
 	g->sandbox.alive = -1;

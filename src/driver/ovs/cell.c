@@ -172,6 +172,14 @@ void cells_found(struct cells *s, const struct flow *f)
 
 /* ------------------------------------------------------------------ batches */
 
+/* Each table has a flow that is always there: whoever removes more than some flows of a record removes one of those. */
+static enum flow_op op_of(const struct content *c)
+{
+	if (!c)
+		return FLOW_DELETE;
+	return COOKIE_OF(c->cookie) == 0 ? FLOW_ADD_KEPT : FLOW_ADD;
+}
+
 const struct flow_mod *cells_begin(struct cells *s, size_t max, size_t *ret_n)
 {
 	size_t n = 0, room = s->n_due < max ? s->n_due : max;
@@ -191,7 +199,7 @@ const struct flow_mod *cells_begin(struct cells *s, size_t max, size_t *ret_n)
 		sent->flow = cell_flow(c, sent->content);
 		if (!sent->content)
 			sent->flow.cookie = c->there->cookie;
-		s->mods[n++] = (struct flow_mod) { sent->content ? FLOW_ADD : FLOW_DELETE, &sent->flow };
+		s->mods[n++] = (struct flow_mod) { op_of(sent->content), &sent->flow };
 	}
 	s->n_sent = *ret_n = n;
 	return s->mods;

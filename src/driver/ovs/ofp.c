@@ -73,8 +73,19 @@ struct wire_flow_mod {
 	uint16_t idle_timeout, hard_timeout, priority;
 	uint32_t buffer, out_port, out_group;
 	uint16_t flags, importance;
+#define FLOW_MOD_SEND_REMOVED 1
 } WIRE;
 WIRE_SIZE(flow_mod, 40);
+
+struct wire_flow_removed {
+	uint64_t cookie;
+	uint16_t priority;
+	uint8_t reason, table;
+	uint32_t seconds, nanoseconds;
+	uint16_t idle_timeout, hard_timeout;
+	uint64_t packets, bytes;
+} WIRE;
+WIRE_SIZE(flow_removed, 40);
 
 struct wire_multipart {
 	uint16_t type, flags;
@@ -289,13 +300,14 @@ void ofp_put_bundle_add(struct ofp_out *out, uint32_t xid, uint32_t bundle, cons
 	const struct flow *f = mod->flow;
 	struct wire_flow_mod body = {
 		.cookie = htobe64(f->cookie),
-		.cookie_mask = mod->op == FLOW_ADD ? 0 : UINT64_MAX,
+		.cookie_mask = mod->op == FLOW_DELETE ? UINT64_MAX : 0,
 		.table = f->table,
-		.command = mod->op == FLOW_ADD ? FLOW_MOD_ADD : FLOW_MOD_DELETE_STRICT,
+		.command = mod->op == FLOW_DELETE ? FLOW_MOD_DELETE_STRICT : FLOW_MOD_ADD,
 		.priority = htobe16(f->priority),
 		.buffer = NO_BUFFER,
 		.out_port = ANY,
 		.out_group = ANY,
+		.flags = mod->op == FLOW_ADD_KEPT ? htobe16(FLOW_MOD_SEND_REMOVED) : 0,
 	};
 	size_t size = ofp_bundle_add_size(f);
 
@@ -553,6 +565,17 @@ int ofp_read_packet_in(const struct ofp_message *m, struct openflow_packet_in *r
 	ret->cookie = be64toh(p.cookie);
 	ret->frame = in.at;
 	ret->len = in.n;
+	return 0;
+}
+
+int ofp_read_flow_removed(const struct ofp_message *m, uint64_t *ret_cookie, struct err *err)
+{
+	struct in in = { m->body, m->n };
+	struct wire_flow_removed f;
+
+	if (!take_struct(&in, &f, sizeof(f)))
+		return wrong(err, "flow removed");
+	*ret_cookie = be64toh(f.cookie);
 	return 0;
 }
 

@@ -95,6 +95,7 @@ int ofp_read(const uint8_t *bytes, size_t n, struct ofp_message *ret, struct err
 int ofp_read_hello(const struct ofp_message *m, struct err *err); /* 0: it speaks OpenFlow 1.4 */
 int ofp_read_error(const struct ofp_message *m, struct openflow_error *ret, struct err *err); /* all but `mod` */
 int ofp_read_packet_in(const struct ofp_message *m, struct openflow_packet_in *ret, struct err *err);
+int ofp_read_flow_removed(const struct ofp_message *m, uint64_t *ret_cookie, struct err *err);
 int ofp_read_bundle_control(const struct ofp_message *m, uint32_t *ret_bundle, enum ofp_bundle_control *ret,
 			    struct err *err);
 

@@ -263,6 +263,17 @@ static void on_packet_in(struct openflow *o, const struct ofp_message *m)
 		o->events.packet_in(&p, o->events.arg);
 }
 
+static void on_gone(struct openflow *o, const struct ofp_message *m)
+{
+	uint64_t cookie;
+	struct err err;
+
+	if (ofp_read_flow_removed(m, &cookie, &err) < 0)
+		end(o, err.text);
+	else if (o->state == OPENFLOW_UP && o->events.removed)
+		o->events.removed(cookie, o->events.arg);
+}
+
 /* Of no interest; a switch may say it at any time. */
 static void on_news(struct openflow *o, const struct ofp_message *m)
 {
@@ -273,7 +284,7 @@ static void on_news(struct openflow *o, const struct ofp_message *m)
 static void (*const handlers[OFP_N_TYPES])(struct openflow *o, const struct ofp_message *m) = {
 	[OFP_HELLO] = on_answer,         [OFP_ERROR] = on_answer,          [OFP_ECHO_REQUEST] = on_echo_request,
 	[OFP_ECHO_REPLY] = on_answer,    [OFP_EXPERIMENTER] = on_news,     [OFP_PACKET_IN] = on_packet_in,
-	[OFP_FLOW_REMOVED] = on_news,    [OFP_PORT_STATUS] = on_news,      [OFP_MULTIPART_REPLY] = on_answer,
+	[OFP_FLOW_REMOVED] = on_gone,    [OFP_PORT_STATUS] = on_news,      [OFP_MULTIPART_REPLY] = on_answer,
 	[OFP_BARRIER_REPLY] = on_answer, [OFP_ROLE_STATUS] = on_news,      [OFP_TABLE_STATUS] = on_news,
 	[OFP_REQUESTFORWARD] = on_news,  [OFP_BUNDLE_CONTROL] = on_answer,
 };

@@ -35,6 +35,7 @@ struct openflow_events {
 	/* All requests have ended. Also for an attempt that came to nothing, unless the one before said the same. */
 	void (*down)(const char *why, void *arg);
 	void (*packet_in)(const struct openflow_packet_in *p, void *arg);
+	void (*removed)(uint64_t cookie, void *arg); /* NULL: of no interest */
 	void *arg;
 };
 
@@ -46,6 +47,7 @@ void openflow_patience(struct openflow *o, unsigned ms); /* how long an answer m
 
 enum flow_op {
 	FLOW_ADD, /* replaces the same flow */
+	FLOW_ADD_KEPT, /* and when it is removed, whoever did it, events->removed is called */
 	FLOW_DELETE, /* the same flow, if its cookie is this one: another's that took its place stays */
 };
 struct flow_mod {

@@ -154,7 +154,7 @@ static void bundle(const struct flow_mod *mods, size_t n, int r)
 
 static int setup(void **state)
 {
-	static const struct openflow_events events = { on_up, on_down, on_packet_in, &bed };
+	static const struct openflow_events events = { on_up, on_down, on_packet_in, NULL, &bed };
 	struct err err;
 	int r = sandbox_start(&bed.box, &err);
 

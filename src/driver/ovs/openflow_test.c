@@ -64,6 +64,7 @@ static const struct fault faults[] = {
 	{ "an empty bundle control", .n = 8, .bytes = { 5, OFP_BUNDLE_CONTROL, 0, 8, XID } },
 	{ "another bundle", .n = 16, .bytes = { 5, OFP_BUNDLE_CONTROL, 0, 16, XID, 9, 9, 9, 9, 0, 5 } },
 	{ "an empty packet-in", .n = 8, .bytes = { 5, OFP_PACKET_IN, 0, 8, XID } },
+	{ "a removed flow that is cut off", .n = 16, .bytes = { 5, OFP_FLOW_REMOVED, 0, 16, XID } },
 };
 
 struct peer {
@@ -372,7 +373,7 @@ static void on_packet_in(const struct openflow_packet_in *p, void *arg)
 
 static void open_it(unsigned patience_ms)
 {
-	static const struct openflow_events events = { on_up, on_down, on_packet_in, NULL };
+	static const struct openflow_events events = { on_up, on_down, on_packet_in, NULL, NULL };
 
 	bed.o = openflow_open(bed.loop, bed.path, &events);
 	openflow_patience(bed.o, patience_ms);
@@ -666,8 +667,8 @@ static void test_ask_again(void **state)
 
 static void test_unasked(void **state)
 {
-	static const enum ofp_type news[] = { OFP_EXPERIMENTER, OFP_FLOW_REMOVED, OFP_PORT_STATUS,
-					      OFP_ROLE_STATUS,  OFP_TABLE_STATUS, OFP_REQUESTFORWARD };
+	static const enum ofp_type news[] = { OFP_EXPERIMENTER, OFP_PORT_STATUS, OFP_ROLE_STATUS, OFP_TABLE_STATUS,
+					      OFP_REQUESTFORWARD };
 
 	(void)state;
 	up(LATE_MS);

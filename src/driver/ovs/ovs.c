@@ -39,9 +39,24 @@ static void on_down(const char *why, void *arg)
 	ovs_kick(d);
 }
 
+/* By another program, mostly. (Where we do it ourselves, one look too many is taken.) Not at once: it may go on so. */
+static void on_removed(uint64_t cookie, void *arg)
+{
+	struct driver *d = arg;
+
+	if ((cookie & COOKIE_OURS_MASK) != COOKIE_OURS)
+		return;
+	LOG_LIMIT(log_warn, 1, "flows of ours were removed from %s: what is missing is put back", d->mgmt);
+	if (d->known)
+		ovs_later(d);
+	ovs_read_again(d);
+}
+
 static void on_ready(const char *mgmt, uint32_t tunnel_ofport, void *arg)
 {
-	static const struct openflow_events events = { .up = on_up, .down = on_down, .packet_in = ovs_packet_in };
+	static const struct openflow_events events = {
+		.up = on_up, .down = on_down, .packet_in = ovs_packet_in, .removed = on_removed
+	};
 	struct openflow_events mine = events;
 	struct driver *d = arg;
 

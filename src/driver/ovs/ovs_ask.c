@@ -65,7 +65,7 @@ static void on_done(int r, const char *why, void *arg)
 int ovs_ask_open(const char *mgmt, uint64_t within_us, struct ovs_ask **ret, struct err *err)
 {
 	struct ovs_ask *a = xcalloc(1, sizeof(*a));
-	const struct openflow_events events = { on_up, on_down, on_packet_in, a };
+	const struct openflow_events events = { on_up, on_down, on_packet_in, NULL, a };
 
 	a->loop = loop_new();
 	a->deadline = loop_timer(a->loop, on_deadline, a);

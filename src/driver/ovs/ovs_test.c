@@ -100,6 +100,25 @@ static void the_mark_of_a_port_that_went_while_nobody_looked_is_taken_away(void 
 	until_number(MARKS, 1);
 }
 
+static void flows_that_others_remove_come_back(void **state)
+{
+	long all;
+
+	(void)state;
+	sync_to(PLAN);
+	all = flows();
+	sh(OFCTL "del-flows br-int");
+	until_number(OFCTL "dump-flows br-int | grep -c cookie=0x6e74", all);
+	close_driver();
+	open_driver(); /* it adopts them */
+	sync_to(PLAN);
+	assert_int_equal(bed.driver->sent_mods, 0);
+	assert_int_equal(sandbox_run(&bed.box, NULL, OFCTL "del-flows br-int table=%u", TABLE_FDB), 0);
+	until_number(OFCTL "dump-flows br-int | grep -c cookie=0x6e74", all);
+	UNTIL(is_settled());
+	assert_equal_to(PLAN);
+}
+
 static void the_flows_of_others_are_left_alone(void **state)
 {
 	(void)state;
@@ -390,6 +409,7 @@ int main(int argc, char **argv)
 		CASE(a_port_that_comes_and_goes_is_followed),
 		CASE(the_mark_of_a_port_that_goes_is_taken_away_after_its_flows),
 		CASE(the_mark_of_a_port_that_went_while_nobody_looked_is_taken_away),
+		CASE(flows_that_others_remove_come_back),
 		CASE(the_flows_of_others_are_left_alone),
 		CASE(meters_come_with_their_ports_and_go_with_them),
 		CASE(what_is_ours_and_not_understood_goes),

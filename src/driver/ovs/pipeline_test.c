@@ -196,7 +196,7 @@ static void give(void)
 
 static int start(void **state)
 {
-	static const struct openflow_events events = { on_up, on_down, on_packet_in, &bed };
+	static const struct openflow_events events = { on_up, on_down, on_packet_in, NULL, &bed };
 	struct err err = { 0 };
 	int r;
 

@@ -118,4 +118,5 @@ enum flag { /* bits of REG_FLAGS */
  */
 #define COOKIE_OURS 0x6e74000000000000ull
 #define COOKIE_OURS_MASK 0xffff000000000000ull
+#define COOKIE_OF(cookie) ((cookie) >> 32 & 0xff) /* the third of these */
 #define COOKIE_LAYOUT 1 /* one more with each change of tables, registers or flags */

@@ -350,7 +350,7 @@ static void test_routers_meet(void **state)
 	(void)state;
 	for (int i = 0; i < 200; i++) {
 		static const char *const shapes[] = { "conjunction(%d,1/2)", "conjunction(%d,2/2)", "conj_id=%d," };
-		int priorities[3];
+		long priorities[3];
 
 		for (int k = 0; k < 3; k++) {
 			_cleanup_(freep) char *what = xasprintf(shapes[k], 0x10000 + i);
@@ -359,7 +359,9 @@ static void test_routers_meet(void **state)
 			assert_non_null(at);
 			while (at > text && at[-1] != '\n')
 				at--;
-			assert_int_equal(sscanf(at, "%*s table=4, priority=%d", &priorities[k]), 1);
+			at = strstr(at, " table=4, priority=");
+			assert_non_null(at);
+			priorities[k] = strtol(at + strlen(" table=4, priority="), NULL, 10);
 		}
 		assert_int_equal(priorities[0], priorities[1]);
 		assert_int_equal(priorities[0], priorities[2]);

@@ -40,6 +40,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    config.figures = []
     config.addinivalue_line("markers", "only_on(*drivers, why): a test of these drivers; for others it is skipped, and says why")
 
 
@@ -53,6 +54,17 @@ def pytest_collection_modifyitems(config, items):
     others = [i for i in items if (m := i.get_closest_marker("only_on")) and driver not in m.args and "why" not in m.kwargs]
     config.hook.pytest_deselected(items=others)
     items[:] = [i for i in items if i not in others]
+
+
+@pytest.fixture
+def figure(request):
+    """figure("12 ms") is said at the end of the run."""
+    return lambda text: request.config.figures.append(f"{request.node.name}: {text}")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for line in config.figures:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

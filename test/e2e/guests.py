@@ -6,6 +6,7 @@ They say nothing of their own accord and answer nothing; this process speaks and
 
 import ctypes
 import json
+import os
 import select
 import socket
 import struct
@@ -23,6 +24,7 @@ STREAM_PORT = 7000
 IS_STREAM = f"udp dst port {STREAM_PORT}"
 OTHERS = f"not ({IS_STREAM})"
 TUNNELLED = f"udp dst port 4789 and not (ether[73] = 17 and ether[86:2] = {STREAM_PORT})"
+AT_ONCE = 50 # frames
 _filters = {}
 
 
@@ -40,6 +42,13 @@ def attach(s, text):
             s.recv(1)
     except BlockingIOError:
         return s
+
+
+def all_is_read(space, but):
+    """Whether nothing waits in the packet sockets there, except for those with these inodes."""
+    with open(f"/proc/{space.holder.pid}/net/packet") as f:
+        rows = [line.split() for line in f.readlines()[1:]] # sk RefCnt Type Proto Iface R Rmem User Inode
+    return not any(int(row[6]) for row in rows if int(row[8]) not in but)
 
 
 def carries(space, device):
@@ -150,6 +159,16 @@ class Guests:
             if not ready:
                 break
         poll.close()
+
+    def say(self, frames):
+        """Sends (port, frame) after (port, frame). An Open vSwitch reads what guests say from packet sockets, which hold
+        some hundred frames and drop the next: it gets no more than that at once."""
+        switches = [host.space for name in set(self.places.values()) if (host := self.lab.host(name)).vswitch]
+        mine = {os.fstat(s.fileno()).st_ino for s in self.uplinks.values()}
+        for n, (port, frame) in enumerate(frames, 1):
+            self.sockets[port].send(frame)
+            if n % AT_ONCE == 0:
+                until("the switches have read it", lambda: all(all_is_read(space, mine) for space in switches), 10, 0.0001)
 
     def forget(self):
         """What was heard so far."""

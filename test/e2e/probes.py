@@ -14,7 +14,6 @@ from oracle import Oracle, Packet
 PROBE_PORT = 7001
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 STRANGER = "02:00:de:ad:be:ef"
-BURST = 40 # frames: a packet socket holds 90 large ones
 ERRORS_A_ROUND = 30 # a port is told 50 at once, then 100 a second
 
 
@@ -76,7 +75,6 @@ class Round:
         self.heard_of = {} # (port, target): the ports that heard it
         self.differences = []
         self.left = 0
-        self.awaited = {} # index into frames: the number of what a VM will get
 
     def about(self, *vms):
         return self.only is None or any(v is not None and v.port in self.only for v in vms)
@@ -88,8 +86,6 @@ class Round:
         fill = bytes(max(0, p.size - 28))
         l4 = echo(Round.number, number, fill) if p.echo else udp(Round.number, PROBE_PORT, fill)
         self.sent[number] = (p, expected)
-        if expected.what == "vm":
-            self.awaited[len(self.frames)] = number
         self.frames.append((p.vm, ipv4_frame(p.vm.mac, p.dst_mac, p.src, p.dst, p.ttl, 1 if p.echo else 17, number, l4)))
 
     def spoof(self, what, vm, src_mac, dst_mac, src, dst):
@@ -340,21 +336,10 @@ class Round:
         if not right:
             self.differences.append(f"{p}: on the wires {wires}, not {wanted}")
 
-    def send(self):
-        """In bursts that a packet socket holds, which is what Open vSwitch reads devices by; the last of each is waited for."""
-        under_way = 0
-        for i, (vm, frame) in enumerate(self.frames):
-            self.guests.sockets[vm.port].send(frame)
-            under_way += 1
-            number = self.awaited.get(i)
-            if number and under_way >= BURST:
-                self.guests.hear(self.heard, 3, lambda n=number: n in self.got)
-                under_way = 0
-
     def run(self):
         self.guests.forget()
         self.prepare()
-        self.send()
+        self.guests.say((vm.port, frame) for vm, frame in self.frames)
         self.guests.hear(self.heard, 3, lambda: self.left <= 0)
         self.compare()
         return self.differences

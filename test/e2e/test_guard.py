@@ -34,9 +34,9 @@ def expect_drop(fabric, host, reason, act, victims, sent):
     try:
         for _ in range(TIMES):
             act()
-        until(f"{name} on {host} rises from {before} to {before + TIMES}",
-              lambda: fabric.counters(host).get(name, 0) >= before + TIMES, 5)
-        assert fabric.counters(host)[name] == before + TIMES
+        counted = until(f"{name} on {host} rises from {before} to {before + TIMES}",
+                        lambda: (now := fabric.counters(host).get(name, 0)) >= before + TIMES and now, 5)
+        assert counted == before + TIMES
         for c in captures:
             assert foreign(fabric, c, bytes(sent)) == [], f"arrived at {c.name}"
     finally:

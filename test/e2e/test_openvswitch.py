@@ -50,7 +50,7 @@ def strangers(fabric, *names):
 
 
 @contextlib.contextmanager
-def gap(fabric, record, most):
+def gap(fabric, figure, most):
     """Numbered packets each way between the hosts and on the host; they stop for `most` seconds at the longest, once."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(strangers(fabric, "blue1", "green1"))
@@ -63,8 +63,8 @@ def gap(fabric, record, most):
         go_on()
         yield go_on
         go_on(most + 10)
+    figure(f"silent for {max(silence(s) for s in streams) * 1000:.0f} ms, at most {max(len(s.lost()) for s in streams)} packets of 1000/s lost")
     for (a, b), s in zip(PAIRS, streams):
-        record(f"{a} to {b}", f"{len(s.lost())} of {s.sent} lost, silent for {silence(s) * 1000:.0f} ms")
         assert silence(s) < most and len(s.lost()) < most * s.rate, f"{a} to {b}: silent for {silence(s):.2f} s, {len(s.lost())} lost"
         assert s.duplicates == 0, f"{a} to {b}: {s.duplicates} came twice"
 
@@ -83,10 +83,10 @@ def all_see(fabric):
 # ---- daemons ----
 
 @pytest.mark.parametrize("how", ["restart", "kill"])
-def test_ovs_vswitchd_comes_back_with_its_flows(watched, record_property, how):
+def test_ovs_vswitchd_comes_back_with_its_flows(watched, figure, how):
     """The userspace datapath dies with its process; what is lost is what was sent meanwhile, and nothing goes astray."""
     lab = watched.lab
-    with gap(watched, record_property, 2):
+    with gap(watched, figure, 2):
         if how == "restart":
             lab.restart(f"ovs-vswitchd@{HOST}")
         else:
@@ -109,10 +109,10 @@ def test_ovs_vswitchd_dies_and_nothing_leaks(watched):
 
 
 @pytest.mark.parametrize("how", ["restart", "kill"])
-def test_ovsdb_server_comes_back(watched, record_property, how):
+def test_ovsdb_server_comes_back(watched, figure, how):
     """While it is away the userspace datapath does not forward, and for a second after that."""
     lab = watched.lab
-    with gap(watched, record_property, 4):
+    with gap(watched, figure, 4):
         if how == "restart":
             lab.restart(f"ovsdb-server@{HOST}")
         else:
@@ -143,10 +143,10 @@ def test_the_agent_starts_without_open_vswitch_and_waits(watched):
 
 # ---- the bridge ----
 
-def test_the_bridge_is_deleted_and_made_again(watched, record_property):
+def test_the_bridge_is_deleted_and_made_again(watched, figure):
     """By the agent, with its tunnel port; VMs are plugged in again by who plugged them in."""
     lab = watched.lab
-    with gap(watched, record_property, 3):
+    with gap(watched, figure, 3):
         on_host(watched, "ovs-vsctl", "del-br", "br-int")
         for name in ("blue1", "green1"):
             lab.vm(name).plug(lab.host(HOST)) # waits for the bridge

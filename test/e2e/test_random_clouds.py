@@ -84,10 +84,14 @@ class Cloudland:
                 return plan and any(words <= set(line.split()) for line in plan["plan"] if line.startswith("segment "))
 
             until(f"{host} has applied everything", done, 15, 0.005)
+        for host in HOSTS:
+            if switch := self.lab.host(host).vswitch:
+                switch.settle() # its cache follows its flows within a revalidation
 
     def mend(self):
         """Everything runs again, whatever a test that failed has left dead."""
-        for what in (*HOSTS, "server", *(f"agent@{host}" for host in HOSTS)):
+        switches = [f"ovs-vswitchd@{host}" for host in HOSTS if self.lab.host(host).vswitch]
+        for what in (*HOSTS, "server", *switches, *(f"agent@{host}" for host in HOSTS)):
             with contextlib.suppress(LabError):
                 self.lab.start(what)
         for host in set(HOSTS) - set(self.guests.uplinks):
@@ -205,6 +209,17 @@ class Play:
                 ids |= {o.port for o in cloud.interfaces if o.router == i.router and o.network == e.vm.network}
         return ids
 
+    def cut(self, host):
+        """It loses its power, or its switch; returns what brings it back."""
+        guests, lab = self.land.guests, self.land.lab
+        if lab.host(host).vswitch and self.rng.random() < 0.5:
+            self.changes.said.append(f"-- {host} loses its switch")
+            lab.kill(f"ovs-vswitchd@{host}")
+            return lambda: lab.start(f"ovs-vswitchd@{host}")
+        self.changes.said.append(f"-- {host} loses its power")
+        guests.power_cut(host)
+        return lambda: guests.power_back(host)
+
     def disturb(self, cut):
         """Some changes with accidents among them."""
         faults = Faults(self.land, self.rng, cut)
@@ -219,20 +234,17 @@ class Play:
             self.changes.said.append(f"-- the server was dead: {e}")
         finally:
             faults.after()
-        if cut:
-            self.land.guests.power_back(cut)
-        self.changes.follow()
-        self.land.converge()
 
     def round(self):
         cut = self.rng.choice(HOSTS) if self.rng.random() < 0.15 else None
         chosen, self.changes.protected = self.streams(cut)
         with Traffic([s for _, s in chosen]):
             until("traffic runs", lambda: all(s.sent > 20 for _, s in chosen), 10)
-            if cut:
-                self.changes.said.append(f"-- {cut} loses its power")
-                self.land.guests.power_cut(cut)
+            back = self.cut(cut) if cut else lambda: None
             self.disturb(cut)
+            back()
+            self.changes.follow()
+            self.land.converge()
         for name, s in chosen:
             lost, twice = s.result()
             lost = beyond_blinks(lost) if s.blinks else lost

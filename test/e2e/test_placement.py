@@ -3,6 +3,10 @@
 
 import pytest
 
+from scapy.layers.inet import ICMP, IP
+from scapy.layers.l2 import Ether
+
+from frames import send
 from lab.base import until
 from lab.traffic import Stream, ping
 
@@ -116,3 +120,23 @@ def test_admin_state_of_an_interface(watched, state):
               lambda: ping(watched.blue1, target, 1, options=["-W", "0.3"])[1] == goal, 10)
     watched.sees(watched.blue1, watched.gateway_ip("blue"))
     watched.sees(watched.green1, watched.green2.ip)
+
+
+def test_what_is_asked_all_the_time_is_answered_when_the_router_is_back(watched):
+    """What a datapath remembers of packets while the router is off must not outlive that. (src/driver/ovs/cache.h: the frames to
+    nobody are remembered as all is that goes to a router that is off, and earlier than what the router takes.)"""
+    a, targets = watched.blue1, [watched.gateway_ip("blue"), watched.green1.ip, watched.green2.ip, watched.gateway_ip("green")]
+
+    def answered():
+        return [ping(a, t, 1, options=["-W", "0.2"])[1] for t in targets]
+
+    nobody = Ether(src=a.mac, dst="fa:16:3e:00:99:99") / IP(src=a.ip, dst=watched.blue2.ip) / ICMP()
+    for _ in range(2):
+        send(a, nobody)
+        assert answered() == [1, 1, 1, 1]
+    watched.api.update("routers", watched.router["id"], admin_state_up=False)
+    until("nothing is answered", lambda: not any(answered()), 10)
+    send(a, nobody)
+    ping(a, "10.0.2.240", 1, options=["-W", "0.01"])
+    watched.api.update("routers", watched.router["id"], admin_state_up=True)
+    until("all is answered", lambda: all(answered()), 5)

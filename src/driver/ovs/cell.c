@@ -180,12 +180,18 @@ static enum flow_op op_of(const struct content *c)
 	return COOKIE_OF(c->cookie) == 0 ? FLOW_ADD_KEPT : FLOW_ADD;
 }
 
+static bool is_list(uint8_t table)
+{
+	return table == TABLE_FLOOD_PORTS || table == TABLE_FLOOD_PEERS;
+}
+
 const struct flow_mod *cells_begin(struct cells *s, size_t max, size_t *ret_n)
 {
 	size_t n = 0, room = s->n_due < max ? s->n_due : max;
 	struct cell *c;
 
 	assert(s->n_sent == 0);
+	s->takes_away = false;
 	s->sent = xcalloc(room, sizeof(*s->sent));
 	s->mods = xcalloc(room, sizeof(*s->mods));
 	DL_FOREACH (s->due, c) {
@@ -196,6 +202,7 @@ const struct flow_mod *cells_begin(struct cells *s, size_t max, size_t *ret_n)
 		c->in_batch = true;
 		sent->cell = c;
 		sent->content = content_ref(c->wanted);
+		s->takes_away |= c->there && !(c->wanted && is_list(c->table));
 		sent->flow = cell_flow(c, sent->content);
 		if (!sent->content)
 			sent->flow.cookie = c->there->cookie;

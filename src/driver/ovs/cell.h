@@ -55,6 +55,7 @@ struct cells {
 	struct sent *sent; /* the batch that is out */
 	struct flow_mod *mods;
 	size_t n_sent;
+	bool takes_away; /* it removes or replaces flows; a flood's list that grows or shrinks does not count */
 };
 
 struct cell *cells_get(struct cells *s, const struct flow *f); /* made if need be; then it is to be settled */

@@ -448,6 +448,11 @@ const struct flow_mod *flowset_begin(struct flowset *s, size_t max, size_t *ret_
 	return cells_begin(&s->cells, max, ret_n);
 }
 
+bool flowset_takes_away(const struct flowset *s)
+{
+	return s->cells.takes_away;
+}
+
 void flowset_end(struct flowset *s, bool done)
 {
 	cells_end(&s->cells, done);

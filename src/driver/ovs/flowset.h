@@ -51,6 +51,8 @@ void flowset_found(struct flowset *s, const struct flow *f); /* ours or another'
 size_t flowset_due(const struct flowset *s); /* cells */
 /* The next mods, at most `max`, in the order in which they became due. They are good until flowset_end(). */
 const struct flow_mod *flowset_begin(struct flowset *s, size_t max, size_t *ret_n);
+bool flowset_takes_away(
+	const struct flowset *s); /* flows that are there, by the batch: their place gets another or none */
 void flowset_end(struct flowset *s, bool done); /* the switch has all of them, or nothing of them (as far as known) */
 
 struct flowset_origin {

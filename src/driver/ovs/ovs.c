@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "driver/ovs/cache.h"
 #include "driver/ovs/neighbour.h"
 #include "driver/ovs/tables.h"
 #include "io/loop.h"
@@ -25,6 +26,8 @@ static void on_up(void *arg)
 	struct driver *d = arg;
 
 	d->why[0] = '\0';
+	if (d->cache)
+		cache_again(d->cache);
 	if (d->neighbours)
 		neighbour_again(d->neighbours);
 	ovs_kick(d);
@@ -131,6 +134,7 @@ static void ovs_close(struct driver *d)
 	openflow_close(d->openflow);
 	vswitch_close(d->vswitch);
 	neighbour_close(d->neighbours);
+	cache_close(d->cache);
 	loop_source_free(d->kick);
 	loop_source_free(d->later);
 	loop_source_free(d->patience);
@@ -176,6 +180,8 @@ static int ovs_open(const struct driver_config *config, struct loop *loop, const
 	d->patience = loop_timer(loop, ovs_give_up, d);
 	r = hold(config, true, &d->lock, err);
 	vswitch_rundir(config->ovsdb, rundir, sizeof(rundir));
+	if (r == 0 && strcmp(config->datapath_type, "system") != 0)
+		d->cache = cache_open(loop, rundir, on_settled, d);
 	/* The kernel's datapath asks the kernel, which keeps the packet that asks. */
 	if (r == 0 && config->local_ip && !strcmp(config->datapath_type, "netdev"))
 		r = neighbour_open(loop, rundir, &peers, &d->neighbours, err);

@@ -68,6 +68,7 @@ struct driver {
 	bool by_kernel_routes; /* the tunnels' packets go */
 
 	struct vswitch *vswitch;
+	struct cache *cache; /* NULL: the kernel's */
 	struct neighbour *neighbours; /* NULL: no tunnels, or the kernel sees to it */
 	char *mgmt; /* NULL: no bridge yet */
 	struct openflow *openflow;

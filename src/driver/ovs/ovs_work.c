@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "driver/ovs/cache.h"
 #include "driver/ovs/neighbour.h"
 #include "driver/ovs/ovs.h"
 #include "driver/ovs/tables.h"
@@ -166,6 +167,8 @@ static void on_bundle(int r, const struct openflow_error *errors, size_t n, void
 	struct driver *d = arg;
 
 	d->busy = false;
+	if (r == 0 && d->cache && flowset_takes_away(d->flows))
+		cache_changed(d->cache);
 	if (r == -EBADMSG)
 		bundle_refused(d, errors, n);
 	else
@@ -269,6 +272,8 @@ void ovs_work(void *arg)
 		return;
 	/* who hears that it is done may send to a new peer at once */
 	if (d->neighbours && !neighbour_is_settled(d->neighbours))
+		return;
+	if (d->cache && !cache_is_settled(d->cache))
 		return;
 	settle(d);
 }

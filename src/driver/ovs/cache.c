@@ -2,7 +2,7 @@
 #include "driver/ovs/cache.h"
 
 #include <stdbool.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -20,12 +20,28 @@ struct cache {
 /* The first of each series that changes the right entry; all after the last of them do. */
 static const unsigned mended[][3] = { { 2, 17, 8 }, { 3, 0, 5 }, { 3, 1, 3 } };
 
+/* "ovs-vswitchd (Open vSwitch) 3.1.0" and what may follow, as three numbers. */
+static bool read_version(const char *text, unsigned long ret[3])
+{
+	const char *at = strrchr(text, ')');
+	char *end;
+
+	for (size_t i = 0; i < 3; i++) {
+		if (!at || !*at)
+			return false;
+		ret[i] = strtoul(at + 1, &end, 10);
+		if (end == at + 1)
+			return false;
+		at = end;
+	}
+	return true;
+}
+
 bool cache_is_faulty(const char *version)
 {
-	const char *number = strrchr(version, ')');
-	unsigned v[3] = { 0 };
+	unsigned long v[3];
 
-	if (!number || sscanf(number + 1, " %u.%u.%u", &v[0], &v[1], &v[2]) != 3)
+	if (!read_version(version, v))
 		return true;
 	for (size_t i = 0; i < N_ELEMENTS(mended); i++) {
 		if (v[0] == mended[i][0] && v[1] == mended[i][1])

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan-load: a plan's text into the ebpf driver of this network namespace, without server or
- * agent. It stays, says what becomes of the ports, and prints the counters when it ends.
+ * plan-load: a plan's text into a driver of this network namespace, without server or agent. It
+ * stays, says what becomes of the ports, and prints the counters when it ends.
  *
- *     plan-load [--pins DIR] [--udp-port N] FILE     SIGHUP: reads FILE again and applies the difference
- *     plan-load [--pins DIR] --cleanup
+ *     plan-load [OPTIONS] FILE     SIGHUP: reads FILE again and applies the difference; SIGUSR1: syncs once more
+ *     plan-load [OPTIONS] --cleanup
  *
- * One line to standard output for each event ("ready PORT"), "synced" when all is in.
+ *     --driver ebpf|openvswitch, --udp-port N, --state DIR, --pins DIR (ebpf)
+ *     --ovsdb unix:PATH, --datapath-type TYPE, --local-ip ADDRESS (openvswitch)
+ *
+ * One line to standard output for each event ("ready PORT"), "synced" when all is in and "same" when an audit agrees.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -22,9 +25,12 @@
 
 #define FILE_MAX (64 * 1024 * 1024)
 
+static const struct driver_ops *const drivers[] = { &driver_ebpf, &driver_ovs };
+
 struct loader {
 	const char *path;
 	struct loop *loop;
+	const struct driver_ops *ops;
 	struct driver *driver;
 	struct plan *plan;
 	bool busy, again;
@@ -57,6 +63,29 @@ static void on_port(uint32_t port, enum driver_port_state state, const char *tex
 	fflush(stdout);
 }
 
+static void on_difference(enum driver_audit_kind kind, const char *what, void *arg)
+{
+	static const char *const names[] = {
+		[DRIVER_AUDIT_MISSING] = "missing",
+		[DRIVER_AUDIT_EXTRA] = "extra",
+		[DRIVER_AUDIT_DIFFERENT] = "different",
+	};
+
+	printf("%s %s\n", names[kind], what);
+	*(bool *)arg = false;
+}
+
+static void audit(struct loader *l)
+{
+	struct err err = { 0 };
+	bool same = true;
+
+	if (l->ops->audit(l->driver, l->plan, on_difference, &same, &err) < 0)
+		log_err("%s", err.text);
+	else if (same)
+		puts("same");
+}
+
 static void reload(void *arg);
 
 static void on_done(const struct driver_failure *failures, size_t n, void *arg)
@@ -72,6 +101,7 @@ static void on_done(const struct driver_failure *failures, size_t n, void *arg)
 		utstring_free(s);
 	}
 	puts("synced");
+	audit(l);
 	fflush(stdout);
 	l->busy = false;
 	if (l->again)
@@ -94,10 +124,20 @@ static void reload(void *arg)
 	}
 	l->busy = true;
 	plan_diff(l->plan, next, &changes);
-	driver_ebpf.apply(l->driver, &changes, on_done, l);
+	l->ops->apply(l->driver, &changes, on_done, l);
 	plan_changes_fini(&changes);
 	plan_free(l->plan);
 	l->plan = next;
+}
+
+static void resync(void *arg)
+{
+	struct loader *l = arg;
+
+	if (l->busy)
+		return;
+	l->busy = true;
+	l->ops->sync(l->driver, l->plan, on_done, l);
 }
 
 static void stop(void *arg)
@@ -105,10 +145,10 @@ static void stop(void *arg)
 	loop_stop(arg, 0);
 }
 
-static void print_counters(struct driver *d)
+static void print_counters(const struct loader *l)
 {
 	struct driver_counter c[128];
-	size_t n = driver_ebpf.counters(d, c, N_ELEMENTS(c));
+	size_t n = l->ops->counters(l->driver, c, N_ELEMENTS(c));
 
 	for (size_t i = 0; i < n && i < N_ELEMENTS(c); i++)
 		if (c[i].packets)
@@ -119,7 +159,7 @@ static void print_counters(struct driver *d)
 static int serve(struct loader *l, const struct driver_config *config)
 {
 	struct driver_events events = { .port = on_port, .arg = l };
-	struct loop_source *sources[3];
+	struct loop_source *sources[4];
 	struct err err = { 0 };
 	int r = read_plan(l->path, &l->plan, &err);
 
@@ -127,14 +167,14 @@ static int serve(struct loader *l, const struct driver_config *config)
 	sources[0] = loop_signal(l->loop, SIGTERM, stop, l->loop);
 	sources[1] = loop_signal(l->loop, SIGINT, stop, l->loop);
 	sources[2] = loop_signal(l->loop, SIGHUP, reload, l);
+	sources[3] = loop_signal(l->loop, SIGUSR1, resync, l);
 	if (r >= 0)
-		r = driver_ebpf.open(config, l->loop, &events, &l->driver, &err);
+		r = l->ops->open(config, l->loop, &events, &l->driver, &err);
 	if (r >= 0) {
-		l->busy = true;
-		driver_ebpf.sync(l->driver, l->plan, on_done, l);
+		resync(l);
 		r = loop_run(l->loop);
-		print_counters(l->driver);
-		driver_ebpf.close(l->driver);
+		print_counters(l);
+		l->ops->close(l->driver);
 	} else {
 		log_err("%s", err.text);
 	}
@@ -145,42 +185,73 @@ static int serve(struct loader *l, const struct driver_config *config)
 	return r < 0;
 }
 
-int main(int argc, char **argv)
+static const char usage[] = "usage: plan-load [OPTIONS] FILE | --cleanup\n";
+
+static bool parse(int argc, char **argv, struct loader *l, struct driver_config *config, bool *ret_clean)
 {
 	static const struct option options[] = {
+		{ "driver", required_argument, NULL, 'd' },
 		{ "pins", required_argument, NULL, 'p' },
 		{ "udp-port", required_argument, NULL, 'u' },
+		{ "state", required_argument, NULL, 's' },
+		{ "ovsdb", required_argument, NULL, 'o' },
+		{ "datapath-type", required_argument, NULL, 't' },
+		{ "local-ip", required_argument, NULL, 'l' },
 		{ "cleanup", no_argument, NULL, 'c' },
 		{ 0 },
 	};
-	struct driver_config config = { .state_dir = "/run",
-					.pin_dir = "/sys/fs/bpf/neutrino",
-					.vxlan_udp_port = 4789 };
-	struct loader l = { 0 };
-	struct err err = { 0 };
-	bool clean = false;
+	const char *driver = "ebpf";
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 'p')
-			config.pin_dir = optarg;
+		if (c == 'd')
+			driver = optarg;
+		else if (c == 'p')
+			config->pin_dir = optarg;
 		else if (c == 'u')
-			config.vxlan_udp_port = (uint16_t)strtoul(optarg, NULL, 10);
+			config->vxlan_udp_port = (uint16_t)strtoul(optarg, NULL, 10);
+		else if (c == 's')
+			config->state_dir = optarg;
+		else if (c == 'o')
+			config->ovsdb = optarg;
+		else if (c == 't')
+			config->datapath_type = optarg;
+		else if (c == 'l')
+			config->local_ip = optarg;
 		else if (c == 'c')
-			clean = true;
+			*ret_clean = true;
 		else
-			return 2;
+			return false;
 	}
-	if (clean) {
-		if (driver_ebpf.cleanup(&config, &err) >= 0)
-			return 0;
-		log_err("%s", err.text);
-		return 1;
-	}
-	if (optind + 1 != argc) {
-		fprintf(stderr, "usage: plan-load [--pins DIR] [--udp-port N] FILE | --cleanup\n");
+	for (size_t i = 0; i < N_ELEMENTS(drivers); i++)
+		if (!strcmp(driver, drivers[i]->name))
+			l->ops = drivers[i];
+	l->path = argv[optind];
+	return l->ops && optind + !*ret_clean == argc;
+}
+
+int main(int argc, char **argv)
+{
+	struct driver_config config = {
+		.state_dir = "/run",
+		.pin_dir = "/sys/fs/bpf/neutrino",
+		.vxlan_udp_port = 4789,
+		.ovsdb = "unix:/var/run/openvswitch/db.sock",
+		.integration_bridge = "br-int",
+		.datapath_type = "system",
+	};
+	struct loader l = { 0 };
+	struct err err = { 0 };
+	bool clean = false;
+
+	if (!parse(argc, argv, &l, &config, &clean)) {
+		fputs(usage, stderr);
 		return 2;
 	}
-	l.path = argv[optind];
-	return serve(&l, &config);
+	if (!clean)
+		return serve(&l, &config);
+	if (l.ops->cleanup(&config, &err) >= 0)
+		return 0;
+	log_err("%s", err.text);
+	return 1;
 }

@@ -82,12 +82,19 @@ static bool is_dead(const struct ifaces *s, const struct plug *p)
 	       p->ifindex != ifindex;
 }
 
+/* A device that is not there is nobody's fault: a VM's comes and goes. */
+static bool is_missing(const char *error)
+{
+	return strstr(error, "(No such device)") != NULL;
+}
+
 static enum vswitch_iface_state state_of(const struct ifaces *s, const struct plug *p)
 {
+	const char *error = datum_string(json_object_get(p->row, "error"));
 	json_int_t ofport = 0, ifindex;
 
-	if (*datum_string(json_object_get(p->row, "error")))
-		return VSWITCH_IFACE_BAD;
+	if (*error)
+		return is_missing(error) ? VSWITCH_IFACE_WAIT : VSWITCH_IFACE_BAD;
 	if (mark_of(p->row, MARK_REPLUG) || is_dead(s, p) || (is_of_system(p->row, &ifindex) && ifindex == 0))
 		return VSWITCH_IFACE_WAIT;
 	datum_integer(json_object_get(p->row, "ofport"), &ofport);

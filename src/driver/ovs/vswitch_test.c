@@ -247,6 +247,23 @@ static void test_missing_device(void **state)
 	assert_string_equal(bed.last.text, "");
 }
 
+/* The kernel datapath's word for what the userspace one says by an ifindex of 0. */
+static void test_gone_device(void **state)
+{
+	(void)state;
+	need_sandbox();
+	open_vswitch();
+	UNTIL(bed.readies == 1);
+	add_port("p1", ID("01"));
+	UNTIL(bed.ifaces > 0 && bed.last.state == VSWITCH_IFACE_UP);
+	sandbox_kill(&bed.box, SANDBOX_VSWITCHD);
+	sh("ovs-vsctl --no-wait set interface p1 ofport=-1 "
+	   "error='\"could not open network device p1 (No such device)\"'");
+	UNTIL(bed.last.state != VSWITCH_IFACE_UP);
+	assert_int_equal(bed.last.state, VSWITCH_IFACE_WAIT);
+	assert_string_equal(bed.last.text, "");
+}
+
 /* What somebody deletes is made again, and told again. */
 static void test_healed(void **state)
 {
@@ -604,6 +621,7 @@ int main(void)
 		T(test_bridge_is_adopted),
 		T(test_interfaces),
 		T(test_missing_device),
+		T(test_gone_device),
 		T(test_healed),
 		T(test_no_tunnel),
 		T(test_rivals),

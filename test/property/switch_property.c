@@ -97,7 +97,7 @@ static void carry_out(struct box *b, const struct flow_mod *mods, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct place *p = place_of(b, mods[i].flow);
 
-		if (mods[i].op == FLOW_ADD)
+		if (mods[i].op != FLOW_DELETE)
 			add_flow(b, mods[i].flow, mods[i].flow->cookie);
 		else if (p && p->flow.cookie == mods[i].flow->cookie)
 			remove_place(b, p);
@@ -110,7 +110,7 @@ static bool is_refused(const struct box *b, const struct flow_mod *mod)
 	uint64_t cookie = mod->flow->cookie;
 	unsigned what = (cookie >> 32) & 0xff;
 
-	return mod->op == FLOW_ADD && what > 0 && what < 0x80 && cookie % 16 == b->bad;
+	return mod->op != FLOW_DELETE && what > 0 && what < 0x80 && cookie % 16 == b->bad;
 }
 
 /* ------------------------------------------------------------------ what a driver does */

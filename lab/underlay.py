@@ -113,5 +113,7 @@ def unplug(host, device):
 
 def replug(old, new, device):
     """Moves a VM's cable from one host to another; what the old host had on the device goes."""
+    old.run("ip", "link", "set", device, "down")
+    old.run("/usr/bin/python3", os.path.join(os.path.dirname(os.path.abspath(__file__)), "tcx.py"), device)
     old.run("ip", "link", "set", device, "netns", str(new.holder.pid))
     new.run("ip", "link", "set", device, "up")

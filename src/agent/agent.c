@@ -10,6 +10,7 @@
 
 #include "agent/control.h"
 #include "agent/journal.h"
+#include "agent/remains.h"
 #include "agent/snapshot.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -47,6 +48,7 @@ struct agent {
 	uint64_t told_applied;
 	uint64_t saved_position, saved_us, save_took_us;
 	bool save_wanted, progress_armed, progress_due;
+	bool remains; /* other datapaths had left something, when that was looked for last */
 	char trouble[384];
 	struct loop_source *report, *progress, *save, *heartbeat;
 };
@@ -414,6 +416,12 @@ static int open_driver(struct agent *a, struct err *err)
 	return 0;
 }
 
+static void on_remains(const char *text, void *arg)
+{
+	(void)arg;
+	log_warn("%s", text);
+}
+
 int agent_open(struct loop *l, const struct agent_config *config, struct agent **ret, struct err *err)
 {
 	_cleanup_(freep) char *journal_path = NULL;
@@ -432,6 +440,7 @@ int agent_open(struct loop *l, const struct agent_config *config, struct agent *
 	a->save = loop_timer(l, on_save, a);
 	a->heartbeat = loop_timer(l, on_heartbeat, a);
 	load(a);
+	a->remains = remains_each(config, on_remains, NULL);
 	r = open_driver(a, err);
 	if (r == 0 && config->control)
 		r = control_open(l, config->control, a, &a->control, err);
@@ -495,6 +504,14 @@ struct client *agent_client(struct agent *a)
 struct driver *agent_driver(struct agent *a)
 {
 	return a->driver;
+}
+
+void agent_warnings(struct agent *a, driver_warning fn, void *arg)
+{
+	if (a->config.ops->warnings)
+		a->config.ops->warnings(a->driver, fn, arg);
+	if (a->remains)
+		a->remains = remains_each(&a->config, fn, arg);
 }
 
 const struct agent_config *agent_config(const struct agent *a)

@@ -37,6 +37,8 @@ struct agent_config {
 	json_t *configurations; /* what the agent's hello says of this host beyond the rest, or NULL */
 	uint64_t report_us; /* between heartbeats; 0: MESSAGE_HEARTBEAT_US */
 	const struct driver_ops *ops;
+	const struct driver_ops *const *drivers; /* all that there are: it warns of what others than `ops` have left */
+	size_t n_drivers;
 	struct driver_config driver;
 };
 
@@ -53,5 +55,7 @@ struct apply *agent_apply(struct agent *a);
 struct status *agent_status(struct agent *a);
 struct client *agent_client(struct agent *a);
 struct driver *agent_driver(struct agent *a);
+/* The driver's, and of what other datapaths have left on this host. */
+void agent_warnings(struct agent *a, driver_warning fn, void *arg);
 const struct agent_config *agent_config(const struct agent *a);
 const char *agent_trouble(const struct agent *a); /* why it is not connected; "" when it is */

@@ -218,12 +218,9 @@ static void on_warning(const char *text, void *arg)
 
 static void status_warnings(struct answer *an)
 {
-	const struct driver_ops *ops = agent_config(an->agent)->ops;
-
 	jw_key(&an->data, "warnings");
 	jw_array(&an->data);
-	if (ops->warnings)
-		ops->warnings(agent_driver(an->agent), on_warning, an);
+	agent_warnings(an->agent, on_warning, an);
 	jw_end_array(&an->data);
 }
 

@@ -161,22 +161,25 @@ static int cleanup(const struct options *o, bool all)
 {
 	_cleanup_(utstring_freep) UT_string *out = NULL;
 	struct err err = { 0 };
+	int code = 0;
 
 	utstring_new(out);
 	if (control_ask(o->config.control, "status", false, out, &err) == 0) {
 		fprintf(stderr, "neutrino-agent: the agent runs: stop it first\n");
 		return 1;
 	}
-	if (o->config.ops->cleanup(&o->config.driver, &err) < 0) {
-		fprintf(stderr, "neutrino-agent: %s\n", err.text);
-		return 1;
+	for (size_t i = 0; i < N_ELEMENTS(drivers); i++) { /* the host may have had another datapath before */
+		if (drivers[i]->cleanup(&o->config.driver, &err) >= 0)
+			continue;
+		fprintf(stderr, "neutrino-agent: %s: %s\n", drivers[i]->name, err.text);
+		code = 1;
 	}
 	if (all) {
 		_cleanup_(freep) char *journal = xasprintf("%s" JOURNAL_SUFFIX, o->config.snapshot_path);
 
-		return remove_file(journal) | remove_file(o->config.snapshot_path);
+		code |= remove_file(journal) | remove_file(o->config.snapshot_path);
 	}
-	return 0;
+	return code;
 }
 
 static int ask(const struct options *o, const char *request, bool json)

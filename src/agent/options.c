@@ -18,7 +18,6 @@
 #define MAX_DATAPATHS 8
 #define OVSDB_SOCKET "unix:/var/run/openvswitch/db.sock"
 #define OVSDB_NEUTRON "tcp:127.0.0.1:6640" /* Neutron's default: where its agent makes Open vSwitch listen */
-#define ASK_US 2000000
 #define BRIDGE_NAME_SIZE 16 /* of a device */
 
 static const char *const agent_modes[] = { "legacy", "dvr", "dvr_snat", "dvr_no_external", NULL };
@@ -178,19 +177,6 @@ static int read_files(struct conf *c, const struct options_source *sources, size
 
 /* ---- defaults that this host decides ---- */
 
-static bool answers(const char *text)
-{
-	const struct timeval patience = { .tv_usec = ASK_US % 1000000, .tv_sec = ASK_US / 1000000 };
-	_cleanup_(closep) int fd = -1;
-	struct where at;
-
-	if (where_parse(text, &at, NULL) < 0)
-		return false;
-	fd = socket(at.addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	return fd >= 0 && connect(fd, (const struct sockaddr *)&at.addr, at.len) == 0;
-}
-
 static bool has_datapath(const char *name)
 {
 	for (size_t i = 0; datapaths[i]; i++)
@@ -206,12 +192,12 @@ static void pick_defaults(struct conf *c)
 	const char *ovsdb;
 
 	for (size_t i = 0; i < N_ELEMENTS(usual) && !conf_is_set(c, "ovs", "ovsdb_connection"); i++)
-		if (answers(usual[i])) {
+		if (where_answers(usual[i])) {
 			conf_set_default(c, "ovs", "ovsdb_connection", usual[i]);
 			break;
 		}
 	ovsdb = conf_string(c, "ovs", "ovsdb_connection"); /* NULL: refers to nothing; told by conf_check() */
-	if (ovsdb && has_datapath("openvswitch") && answers(ovsdb))
+	if (ovsdb && has_datapath("openvswitch") && where_answers(ovsdb))
 		conf_set_default(c, "neutrino", "datapath", "openvswitch");
 }
 
@@ -304,6 +290,8 @@ int options_read(struct conf *c, const struct driver_ops *const *drivers, size_t
 		r = pick_host(ret, err);
 	if (r < 0)
 		return r;
+	ret->config.drivers = drivers;
+	ret->config.n_drivers = n_drivers;
 	pick_driver(ret, drivers, n_drivers);
 	pick_rest(ret);
 	pick_configurations(ret);

@@ -94,8 +94,10 @@ struct driver_ops {
 	int (*open)(const struct driver_config *config, struct loop *loop, const struct driver_events *events,
 		    struct driver **ret, struct err *err);
 	void (*close)(struct driver *d);
-	/* Removes everything that is ours from this host, also without an open driver. */
+	/* Removes everything that is ours from this host, also without an open driver; fine when nothing is there. */
 	int (*cleanup)(const struct driver_config *config, struct err *err);
+	/* Names what a cleanup would remove, a line each; nobody has the driver open. NULL: never anything. */
+	void (*remains)(const struct driver_config *config, driver_line fn, void *arg);
 
 	void (*sync)(struct driver *d, const struct plan *plan, driver_done done, void *arg);
 	void (*apply)(struct driver *d, const struct plan_changes *changes, driver_done done, void *arg);

@@ -7,9 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 #define HOST_SIZE 256
 
@@ -103,6 +106,33 @@ int where_parse(const char *text, struct where *ret, struct err *err)
 	if (!strncmp(text, "tcp:", 4))
 		return parse_tcp(text + 4, ret, err);
 	return err_set(err, ERR_BAD_REQUEST, "", "%s: neither unix:PATH nor tcp:ADDRESS:PORT", text);
+}
+
+static int try(const char *text)
+{
+	const struct timeval patience = { .tv_sec = 2 };
+	_cleanup_(closep) int fd = -1;
+	struct where at;
+	int r = where_parse(text, &at, NULL);
+
+	if (r < 0)
+		return r;
+	fd = socket(at.addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
+		return -errno;
+	return connect(fd, (const struct sockaddr *)&at.addr, at.len) < 0 ? -errno : 0;
+}
+
+bool where_answers(const char *text)
+{
+	return try(text) == 0;
+}
+
+bool where_is_vacant(const char *text)
+{
+	int r = try(text);
+
+	return r == -ENOENT || r == -ECONNREFUSED;
 }
 
 void where_format(const struct sockaddr_storage *addr, char *text, size_t size)

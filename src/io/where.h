@@ -7,6 +7,7 @@
  * and the control plane must come up without it.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -18,6 +19,9 @@ struct where {
 };
 
 int where_parse(const char *text, struct where *ret, struct err *err);
+/* Whether somebody takes connections there. Waits for two seconds at most. */
+bool where_answers(const char *text);
+bool where_is_vacant(const char *text); /* nobody listens there: no such path, or refused */
 /* "192.0.2.1:9697", "[2001:db8::1]:9697", "unix": for logs. */
 void where_format(const struct sockaddr_storage *addr, char *text, size_t size);
 int where_port(const struct sockaddr_storage *addr); /* -EAFNOSUPPORT for a unix address */

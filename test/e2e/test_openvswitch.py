@@ -4,6 +4,7 @@
 compute1 has it in every lab that these tests are given."""
 
 import contextlib
+import pathlib
 import re
 import struct
 
@@ -229,6 +230,41 @@ def test_installed_is_said_before_active(watched):
         watched.sees(watched.blue2, vm.ip, 1)
     finally:
         lab.stop("late")
+
+
+# ---- another datapath ----
+
+LEFT_BY_OVS = "the datapath openvswitch has left behind: flows of br-int, rows of br-int in Open vSwitch's database. "
+LEFT_BY_EBPF = "the datapath ebpf has left behind: maps in /sys/fs/bpf/neutrino, device vxlan-neutrino, a filter on tap"
+
+
+def take_datapath(lab, name):
+    path = pathlib.Path(lab.host(HOST).etc, "neutrino.conf")
+    path.write_text(re.sub(r"^datapath = .*$", f"datapath = {name}", path.read_text(), flags=re.M))
+
+
+def warnings(fabric):
+    return [line for line in fabric.lab.agent(HOST, "status").splitlines() if line.startswith("warning: the datapath")]
+
+
+def test_a_host_that_changed_its_datapath_is_warned_and_cleaned(fabric):
+    lab = fabric.lab
+    assert warnings(fabric) == []
+    take_datapath(lab, "ebpf")
+    lab.restart(f"agent@{HOST}")
+    assert [line.startswith(f"warning: {LEFT_BY_OVS}") for line in warnings(fabric)] == [True]
+    take_datapath(lab, "openvswitch")
+    lab.restart(f"agent@{HOST}")
+    assert [line.startswith(f"warning: {LEFT_BY_EBPF}") for line in warnings(fabric)] == [True]
+    lab.kill(f"agent@{HOST}")
+    lab.agent(HOST, "cleanup")
+    assert "cookie=0x6e74" not in on_host(fabric, "ovs-ofctl", "-O", "OpenFlow14", "dump-flows", "br-int")
+    assert "vxlan-neutrino" not in on_host(fabric, "ovs-vsctl", "list-ports", "br-int").split()
+    assert "neutrino" not in on_host(fabric, "ls", "/sys/fs/bpf").split()
+    lab.start(f"agent@{HOST}")
+    until("the datapath is as planned", lambda: converged(fabric), 10)
+    assert warnings(fabric) == []
+    all_see(fabric)
 
 
 # ---- what flows and the userspace datapath cannot do ----

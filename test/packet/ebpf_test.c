@@ -465,6 +465,29 @@ static int tcx_programs(uint32_t ifindex)
 	return r < 0 ? r : (int)n;
 }
 
+static void add_line(const char *line, void *arg)
+{
+	strcat(strcat(arg, line), "\n");
+}
+
+static void names_what_remains(struct rig *g)
+{
+	_cleanup_(freep) char *all = xasprintf("maps in %s\ndevice " EBPF_DEVICE "\na filter on %s\na filter on %s\n",
+					       g->pins, rig_tap_of(g, 3)->name, rig_tap_of(g, 4)->name);
+	char lines[512] = "";
+
+	driver_ebpf.remains(&g->config, add_line, lines);
+	assert_string_equal(lines, all);
+}
+
+static void nothing_remains(const struct rig *g)
+{
+	char lines[512] = "";
+
+	driver_ebpf.remains(&g->config, add_line, lines);
+	assert_string_equal(lines, "");
+}
+
 static void cleanup_takes_ours_alone(void **state)
 {
 	int others = others_program();
@@ -479,7 +502,9 @@ static void cleanup_takes_ours_alone(void **state)
 	assert_int_equal(bpf_prog_attach(others, (int)tap, TCX_INGRESS, 0), tcx ? 0 : -EINVAL);
 	assert_true(passes(g)); /* ours is the first */
 	rig_driver_close(g);
+	names_what_remains(g);
 	must(driver_ebpf.cleanup(&g->config, &must_err));
+	nothing_remains(g);
 	assert_int_equal(program_on(rig_tap_of(g, 3)->name), 0);
 	assert_int_equal(program_on(rig_tap_of(g, 4)->name), 0);
 	assert_int_equal(if_nametoindex(EBPF_DEVICE), 0);

@@ -631,13 +631,49 @@ static size_t driver_counters(struct driver *d, struct driver_counter *ret, size
 	return n;
 }
 
+static bool is_filtered(const struct netlink_link *l)
+{
+	return !strncmp(l->name, "tap", 3) && attached(l->ifindex);
+}
+
 static void release(const struct netlink_link *l, void *arg)
 {
-	bool ours = !strncmp(l->name, "tap", 3) && attached(l->ifindex);
-	int r = ours ? port_release(l->ifindex, l->name) : 0;
+	int r = is_filtered(l) ? port_release(l->ifindex, l->name) : 0;
 
 	if (r < 0 && r != -ENODEV)
 		*(int *)arg = r;
+}
+
+struct remains {
+	driver_line fn;
+	void *arg;
+};
+
+static void name_filter(const struct netlink_link *l, void *arg)
+{
+	_cleanup_(freep) char *text = NULL;
+	struct remains *r = arg;
+
+	if (!is_filtered(l))
+		return;
+	text = xasprintf("a filter on %s", l->name);
+	r->fn(text, r->arg);
+}
+
+static void driver_remains(const struct driver_config *config, driver_line fn, void *arg)
+{
+	_cleanup_(netlink_closep) struct netlink *n = NULL;
+	_cleanup_(freep) char *pins = xasprintf("maps in %s", config->pin_dir);
+	struct remains r = { fn, arg };
+	struct netlink_link l;
+
+	if (pins_any(config->pin_dir))
+		fn(pins, arg);
+	if (netlink_open(NULL, NULL, &n, NULL) < 0)
+		return;
+	if (!netlink_link_find(n, EBPF_DEVICE, &l, NULL) && tunnel_is_ours(&l))
+		fn("device " EBPF_DEVICE, arg);
+	netlink_links(n, name_filter, &r, NULL);
 }
 
 static int driver_cleanup(const struct driver_config *config, struct err *err)
@@ -672,6 +708,7 @@ const struct driver_ops driver_ebpf = {
 	.open = driver_open,
 	.close = driver_close,
 	.cleanup = driver_cleanup,
+	.remains = driver_remains,
 	.sync = driver_sync,
 	.apply = driver_apply,
 	.audit = driver_audit_call,

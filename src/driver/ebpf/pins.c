@@ -123,6 +123,19 @@ static int drop_layouts(const char *root, const char *keep)
 	return ret;
 }
 
+bool pins_any(const char *root)
+{
+	DIR *dir = opendir(root);
+	struct dirent *e;
+
+	if (!dir)
+		return false;
+	while ((e = readdir(dir)) && e->d_name[0] != 'v')
+		;
+	closedir(dir);
+	return e != NULL;
+}
+
 void pins_drop_others(const char *root, const char *keep)
 {
 	drop_layouts(root, keep);

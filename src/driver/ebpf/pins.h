@@ -8,6 +8,8 @@
  * undo each other's work.
  */
 
+#include <stdbool.h>
+
 struct bpf_object;
 struct err;
 
@@ -18,4 +20,5 @@ int pins_hold(const char *root, int *ret_fd, struct err *err); /* the same of wh
  * caller's. */
 int pins_set(const char *root, struct bpf_object *obj, char **ret_layout, struct err *err);
 void pins_drop_others(const char *root, const char *layout);
+bool pins_any(const char *root); /* a folder of ours is there */
 int pins_remove(const char *root, struct err *err); /* all of it; fine when it is not there */

@@ -15,6 +15,7 @@
 #include "driver/ovs/neighbour.h"
 #include "driver/ovs/tables.h"
 #include "io/loop.h"
+#include "io/where.h"
 
 #define ANSWER_MS 4000 /* 20,000 flows take a tenth of a second, a thousand new ports a second and a half */
 #define PATIENCE_US 6000000 /* a restart of ovs-vswitchd takes a third of a second */
@@ -195,29 +196,58 @@ static int ovs_open(const struct driver_config *config, struct loop *loop, const
 
 /* ------------------------------------------------------------------ cleanup */
 
-static void note_port(const struct flow *f, const struct openflow_stats *stats, void *arg)
+/* What is ours on the bridge. */
+struct found {
+	bool any;
+	struct members ports;
+};
+
+static void find(const struct flow *f, const struct openflow_stats *stats, void *arg)
 {
+	struct found *found = arg;
+
 	(void)stats;
-	ovs_meters_found_flow(arg, f);
+	found->any = true;
+	ovs_meters_found_flow(&found->ports, f);
 }
 
-/* Flows first: a bridge that stays, because it holds what is others', must not forward for us. */
-static int clean_flows(const char *mgmt, struct err *err)
+static char *path_of_mgmt(const struct driver_config *config)
+{
+	char rundir[96];
+
+	vswitch_rundir(config->ovsdb, rundir, sizeof(rundir));
+	return xasprintf("unix:%s/%s.mgmt", rundir, config->integration_bridge);
+}
+
+/* Each set of tables has flows in the first one. Without a switch there are none, and *ret is NULL. */
+static int find_flows(const struct driver_config *config, struct ovs_ask **ret, struct found *found, struct err *err)
 {
 	_cleanup_(ovs_ask_closep) struct ovs_ask *ask = NULL;
-	struct members ports = { 0 };
-	int r;
+	_cleanup_(freep) char *mgmt = path_of_mgmt(config);
+	int r = 0;
 
-	if (access(mgmt, F_OK) < 0)
-		return 0; /* no switch runs there: no flows */
-	r = ovs_ask_open(mgmt, OVS_ASK_US, &ask, err);
+	if (!where_is_vacant(mgmt))
+		r = ovs_ask_open(mgmt + strlen("unix:"), OVS_ASK_US, &ask, err);
+	if (r == 0 && ask)
+		r = ovs_ask_dump(ask, TABLE_CLASSIFY, COOKIE_OURS, COOKIE_OURS_MASK, find, found, err);
 	if (r == 0)
-		r = ovs_ask_dump(ask, TABLE_CLASSIFY, COOKIE_OURS, COOKIE_OURS_MASK, note_port, &ports, err);
-	if (r == 0)
+		*ret = take(&ask);
+	return r;
+}
+
+/* Flows first: a bridge that stays, because it holds what is others', must not forward for us. Meters bear nobody's
+ * mark: without flows of ours none is. */
+static int clean_flows(const struct driver_config *config, struct err *err)
+{
+	_cleanup_(ovs_ask_closep) struct ovs_ask *ask = NULL;
+	struct found found = { 0 };
+	int r = find_flows(config, &ask, &found, err);
+
+	if (r == 0 && ask)
 		r = ovs_ask_delete(ask, COOKIE_OURS, COOKIE_OURS_MASK, err);
-	if (r == 0)
-		r = ovs_ask_clean_meters(ask, &ports, err);
-	members_fini(&ports);
+	if (r == 0 && found.any)
+		r = ovs_ask_clean_meters(ask, &found.ports, err);
+	members_fini(&found.ports);
 	return r;
 }
 
@@ -225,16 +255,30 @@ static int ovs_cleanup(const struct driver_config *config, struct err *err)
 {
 	const struct vswitch_config wanted = switch_of(config);
 	_cleanup_(closep) int lock = -1;
-	_cleanup_(freep) char *mgmt = NULL;
-	char rundir[96];
 	int r = hold(config, false, &lock, err);
 
 	if (r < 0 && r != -ENOENT)
 		return r;
-	vswitch_rundir(config->ovsdb, rundir, sizeof(rundir));
-	mgmt = xasprintf("%s/%s.mgmt", rundir, config->integration_bridge);
-	r = clean_flows(mgmt, err);
-	return r < 0 ? r : vswitch_cleanup(&wanted, err);
+	r = clean_flows(config, err);
+	if (r == 0)
+		r = vswitch_cleanup(&wanted, err);
+	return r < 0 ? r : 0;
+}
+
+static void ovs_remains(const struct driver_config *config, driver_line fn, void *arg)
+{
+	const struct vswitch_config wanted = switch_of(config);
+	_cleanup_(ovs_ask_closep) struct ovs_ask *ask = NULL;
+	_cleanup_(freep) char *flows = xasprintf("flows of %s", config->integration_bridge);
+	_cleanup_(freep) char *rows = xasprintf("rows of %s in Open vSwitch's database", config->integration_bridge);
+	struct found found = { 0 };
+
+	find_flows(config, &ask, &found, NULL);
+	members_fini(&found.ports);
+	if (found.any)
+		fn(flows, arg);
+	if (vswitch_remains(&wanted, NULL) > 0)
+		fn(rows, arg);
 }
 
 const struct driver_ops driver_ovs = {
@@ -243,6 +287,7 @@ const struct driver_ops driver_ovs = {
 	.open = ovs_open,
 	.close = ovs_close,
 	.cleanup = ovs_cleanup,
+	.remains = ovs_remains,
 	.sync = ovs_sync,
 	.apply = ovs_apply,
 	.audit = ovs_audit,

@@ -2,6 +2,7 @@
 #include "driver/ovs/ovs_bed.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "driver/ovs/tables.h"
 #include "net/icmp_error.h"
@@ -153,6 +154,55 @@ static void meters_come_with_their_ports_and_go_with_them(void **state)
 	close_driver();
 	assert_int_equal(driver_ovs.cleanup(&bed.config, NULL), 0);
 	assert_int_equal(number(METERS), 1); /* which is another's */
+}
+
+/* Where another program has the bridge to itself, its meters have numbers of ours. */
+static void a_cleanup_where_nothing_is_ours_removes_nothing(void **state)
+{
+	(void)state;
+	close_driver();
+	assert_int_equal(driver_ovs.cleanup(&bed.config, NULL), 0);
+	assert_int_equal(sandbox_run(&bed.box, NULL, OFCTL "add-meter br-int meter=%u,pktps,band=type=drop,rate=10",
+				     METER_TOO_BIG),
+			 0);
+	sh(OFCTL "add-flow br-int cookie=0x1234,table=0,priority=0,actions=drop");
+	assert_int_equal(driver_ovs.cleanup(&bed.config, NULL), 0);
+	assert_int_equal(number(METERS), 1);
+	assert_int_equal(number(OFCTL "dump-flows br-int | grep -c priority=0"), 1);
+}
+
+static void what_remains_is_what_a_cleanup_removes(void **state)
+{
+	char lines[4096] = "";
+
+	(void)state;
+	sync_to(PLAN);
+	close_driver();
+	driver_ovs.remains(&bed.config, on_line, lines);
+	assert_string_equal(lines, "flows of br-int\nrows of br-int in Open vSwitch's database\n");
+	assert_int_equal(driver_ovs.cleanup(&bed.config, NULL), 0);
+	lines[0] = '\0';
+	driver_ovs.remains(&bed.config, on_line, lines);
+	assert_string_equal(lines, "");
+}
+
+/* Rows outlive the switch; a socket may outlive it too. */
+static void a_cleanup_needs_no_switch(void **state)
+{
+	char lines[4096] = "";
+	struct err err = { 0 };
+
+	(void)state;
+	sync_to(PLAN);
+	close_driver();
+	sandbox_kill(&bed.box, SANDBOX_VSWITCHD);
+	assert_int_equal(access(bed.box.mgmt, F_OK), 0);
+	driver_ovs.remains(&bed.config, on_line, lines);
+	assert_string_equal(lines, "rows of br-int in Open vSwitch's database\n");
+	assert_int_equal(driver_ovs.cleanup(&bed.config, &err), 0);
+	assert_int_equal(number(MARKS), 0);
+	sandbox_kill(&bed.box, SANDBOX_OVSDB);
+	assert_int_equal(driver_ovs.cleanup(&bed.config, &err), 0);
 }
 
 /* Of another version of the agent, which knew fields and actions that this one does not. */
@@ -412,6 +462,9 @@ int main(int argc, char **argv)
 		CASE(flows_that_others_remove_come_back),
 		CASE(the_flows_of_others_are_left_alone),
 		CASE(meters_come_with_their_ports_and_go_with_them),
+		CASE(a_cleanup_where_nothing_is_ours_removes_nothing),
+		CASE(what_remains_is_what_a_cleanup_removes),
+		CASE(a_cleanup_needs_no_switch),
 		CASE(what_is_ours_and_not_understood_goes),
 		CASE(what_cannot_be_forwarded_is_answered),
 		CASE(what_the_switch_refuses_is_set_aside_and_the_rest_goes_in),

@@ -300,7 +300,7 @@ struct vswitch *vswitch_close(struct vswitch *v)
 struct cleanup {
 	const struct vswitch_config *config;
 	struct ovsdb *ovsdb;
-	bool asked, done;
+	bool look_only, asked, any, done;
 	char failure[512];
 };
 
@@ -326,7 +326,12 @@ static void on_cleanup_changed(void *arg)
 	ops = json_array();
 	view_update(&view, c->ovsdb, c->config->bridge);
 	ops_cleanup(ops, &view);
-	ovsdb_transact(c->ovsdb, ops, on_cleaned, c); /* an empty one is answered too */
+	c->any = json_array_size(ops) > 0;
+	c->done = c->look_only || !c->any;
+	if (c->done)
+		json_decref(ops);
+	else
+		ovsdb_transact(c->ovsdb, ops, on_cleaned, c);
 }
 
 static void on_cleanup_down(const char *why, void *arg)
@@ -337,17 +342,35 @@ static void on_cleanup_down(const char *why, void *arg)
 	c->done = true;
 }
 
+static int clean(struct cleanup *c, struct err *err)
+{
+	struct ovsdb_events events = { .changed = on_cleanup_changed, .down = on_cleanup_down, .arg = c };
+	struct ovsdb_config database = { .where = c->config->ovsdb, .database = "Open_vSwitch" };
+	struct loop *loop;
+
+	if (where_is_vacant(c->config->ovsdb))
+		return 0;
+	loop = loop_new();
+	c->ovsdb = ovsdb_open(loop, &database, monitor_of(c->config->bridge), &events);
+	while (!c->done)
+		loop_turn(loop, UINT64_MAX);
+	ovsdb_close(c->ovsdb);
+	loop_free(loop);
+	if (*c->failure)
+		return err_set(err, ERR_UNAVAILABLE, "", "%s: %s", c->config->ovsdb, c->failure);
+	return c->any;
+}
+
 int vswitch_cleanup(const struct vswitch_config *config, struct err *err)
 {
 	struct cleanup c = { .config = config };
-	struct ovsdb_events events = { .changed = on_cleanup_changed, .down = on_cleanup_down, .arg = &c };
-	struct ovsdb_config database = { .where = config->ovsdb, .database = "Open_vSwitch" };
-	struct loop *loop = loop_new();
 
-	c.ovsdb = ovsdb_open(loop, &database, monitor_of(config->bridge), &events);
-	while (!c.done)
-		loop_turn(loop, UINT64_MAX);
-	ovsdb_close(c.ovsdb);
-	loop_free(loop);
-	return *c.failure ? err_set(err, ERR_UNAVAILABLE, "", "%s: %s", config->ovsdb, c.failure) : 0;
+	return clean(&c, err);
+}
+
+int vswitch_remains(const struct vswitch_config *config, struct err *err)
+{
+	struct cleanup c = { .config = config, .look_only = true };
+
+	return clean(&c, err);
 }

@@ -77,9 +77,11 @@ void vswitch_warnings(const struct vswitch *v, void (*fn)(const char *text, void
 void vswitch_installed(struct vswitch *v, const struct uuid *port, bool installed);
 /*
  * Removes the tunnel port, marks, and the bridge if it was made here and holds nothing of others. Waits for the
- * answer; a database that does not answer is an error.
+ * answer: 1 when there was something, else 0, also when nobody listens there. A database that does not answer is
+ * an error.
  */
 int vswitch_cleanup(const struct vswitch_config *config, struct err *err);
+int vswitch_remains(const struct vswitch_config *config, struct err *err); /* the same, and removes nothing */
 
 /* The run directory of the daemons behind a database: that of its socket, else /var/run/openvswitch. */
 void vswitch_rundir(const char *ovsdb, char *ret, size_t size);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -537,8 +538,11 @@ static void clean_up(void)
 	struct err err;
 
 	bed.v = vswitch_close(bed.v);
-	if (vswitch_cleanup(&bed.config, &err) < 0)
+	assert_int_equal(vswitch_remains(&bed.config, &err), 1);
+	if (vswitch_cleanup(&bed.config, &err) != 1)
 		fail_msg("%s", err.text);
+	assert_int_equal(vswitch_remains(&bed.config, &err), 0);
+	assert_int_equal(vswitch_cleanup(&bed.config, &err), 0);
 }
 
 static void test_cleanup_of_own_bridge(void **state)
@@ -550,7 +554,6 @@ static void test_cleanup_of_own_bridge(void **state)
 	UNTIL(bed.readies == 1);
 	clean_up();
 	assert_string_equal(printed("ovs-vsctl list-br"), "br-int");
-	clean_up(); /* nothing to do */
 	/* with somebody's port in it, it stays */
 	open_vswitch();
 	UNTIL(bed.readies == 2);
@@ -594,8 +597,26 @@ static void test_cleanup_without_database(void **state)
 	(void)state;
 	need_sandbox();
 	sandbox_kill(&bed.box, SANDBOX_OVSDB);
+	assert_int_equal(vswitch_remains(&bed.config, &err), 0);
+	assert_int_equal(vswitch_cleanup(&bed.config, &err), 0); /* refused */
+	assert_int_equal(unlink(bed.box.db), 0);
+	assert_int_equal(vswitch_cleanup(&bed.config, &err), 0); /* no such path */
+}
+
+/* It takes connections, and says nothing. */
+static void test_cleanup_without_an_answer(void **state)
+{
+	struct stream *stream;
+	struct listener *listener;
+	struct err err;
+
+	(void)state;
+	need_sandbox();
+	sandbox_kill(&bed.box, SANDBOX_OVSDB);
+	assert_int_equal(listener_open(bed.loop, bed.config.ovsdb, on_accept, &stream, &listener, &err), 0);
 	assert_int_equal(vswitch_cleanup(&bed.config, &err), -EAGAIN);
 	assert_non_null(strstr(err.text, "db.sock"));
+	listener_close(listener);
 }
 
 static void test_rundir(void **state)
@@ -637,6 +658,7 @@ int main(void)
 		T(test_cleanup_in_between),
 		T(test_cleanup_of_adopted_bridge),
 		T(test_cleanup_without_database),
+		T(test_cleanup_without_an_answer),
 		cmocka_unit_test(test_rundir),
 	};
 

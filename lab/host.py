@@ -178,6 +178,12 @@ class Host:
         if self.vswitch:
             self.vswitch.plug(device, port, mac, owner)
 
+    def take_over(self, device, old):
+        """A card with its cable from another host, to be plugged here."""
+        for host in (old, self): # here a power cut may have left what knows it
+            host.unplug(device)
+        underlay.replug(old.need(), self.need(), device)
+
     def unplug(self, device):
         """Before the device goes."""
         if self.vswitch:

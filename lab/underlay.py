@@ -101,10 +101,11 @@ def disconnect_root(lab):
 
 
 def plug(host, vm, device, mac, mtu, end="eth0"):
-    """A VM's network card: one end in the VM, the other in its host as Nova names a tap."""
-    batch(f"link add dev {device} netns {host.holder.pid} mtu {mtu} type veth"
+    """A VM's network card: one end in the VM, the other in its host as Nova names a tap.
+
+    It is up from the first moment: an Open vSwitch that opens it just then, and sets other flags, may set it down else."""
+    batch(f"link add dev {device} netns {host.holder.pid} mtu {mtu} up type veth"
           f" peer name {end} netns {vm.holder.pid} address {mac} mtu {mtu}\n")
-    host.run("ip", "link", "set", device, "up")
 
 
 def unplug(host, device):

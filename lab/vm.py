@@ -74,9 +74,7 @@ class VM:
 
     def replug(self, new):
         """Moves its cable from the host where it is to another; the VM goes on running."""
-        old = self.lab.host(self.data["host"])
-        old.unplug(self.data["device"])
-        underlay.replug(old.need(), new.need(), self.data["device"])
+        new.take_over(self.data["device"], self.lab.host(self.data["host"]))
         self.data["host"] = new.name
         self.plug(new)
 

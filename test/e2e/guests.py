@@ -102,8 +102,7 @@ class Guests:
         elif old is None:
             self.plug(port, host, mac, mtu)
         else:
-            self.lab.host(old).unplug("tap" + port[:11])
-            underlay.replug(self.lab.host(old).need(), self.lab.host(host).need(), "tap" + port[:11])
+            self.lab.host(host).take_over("tap" + port[:11], self.lab.host(old))
             self.settle(port, host)
 
     def unplug(self, port):

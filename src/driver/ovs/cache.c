@@ -8,13 +8,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "driver/ovs/unixctl.h"
+#include "io/loop.h"
+
+#define REST_US 100000 /* in a row of changes: what comes finds an empty cache, which costs ovs-vswitchd its time */
 
 struct cache {
 	struct unixctl *unixctl;
 	bool faulty; /* as far as is known */
-	bool purging, again; /* it is being emptied; and must be once more */
-	void (*settled)(void *arg);
-	void *arg;
+	bool busy, again; /* it is being emptied, or was just now; and must be once more */
+	struct loop_source *rest;
 };
 
 /* The first of each series that changes the right entry; all after the last of them do. */
@@ -57,33 +59,35 @@ static void on_version(int r, const char *text, void *arg)
 	c->faulty = r < 0 || cache_is_faulty(text);
 }
 
-static void purge(struct cache *c);
-
 static void on_purged(int r, const char *text, void *arg)
 {
 	struct cache *c = arg;
 
 	if (r < 0)
 		LOG_LIMIT(log_warn, 1, "the cache of Open vSwitch is not emptied after a change: %s", text);
-	c->purging = false;
-	if (c->again)
-		purge(c);
-	else
-		c->settled(c->arg);
+	loop_timer_arm(c->rest, REST_US);
 }
 
 static void purge(struct cache *c)
 {
-	c->again = c->purging;
-	if (c->purging)
-		return;
-	c->purging = true;
+	c->busy = true;
+	c->again = false;
 	unixctl_call(c->unixctl, "revalidator/purge", NULL, 0, on_purged, c);
+}
+
+static void on_rested(void *arg)
+{
+	struct cache *c = arg;
+
+	c->busy = false;
+	if (c->again)
+		purge(c);
 }
 
 void cache_changed(struct cache *c)
 {
-	if (c->faulty)
+	c->again = c->faulty;
+	if (c->faulty && !c->busy)
 		purge(c);
 }
 
@@ -92,19 +96,13 @@ void cache_again(struct cache *c)
 	unixctl_call(c->unixctl, "version", NULL, 0, on_version, c);
 }
 
-bool cache_is_settled(const struct cache *c)
-{
-	return !c->purging;
-}
-
-struct cache *cache_open(struct loop *loop, const char *rundir, void (*settled)(void *arg), void *arg)
+struct cache *cache_open(struct loop *loop, const char *rundir)
 {
 	struct cache *c = xcalloc(1, sizeof(*c));
 
 	c->unixctl = unixctl_open(loop, rundir);
+	c->rest = loop_timer(loop, on_rested, c);
 	c->faulty = true;
-	c->settled = settled;
-	c->arg = arg;
 	return c;
 }
 
@@ -113,6 +111,7 @@ struct cache *cache_close(struct cache *c)
 	if (!c)
 		return NULL;
 	unixctl_close(c->unixctl);
+	loop_source_free(c->rest);
 	free(c);
 	return NULL;
 }

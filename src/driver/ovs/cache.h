@@ -19,12 +19,12 @@
 struct cache;
 struct loop;
 
-/* `rundir`: that of ovs-vswitchd. `settled`, from the loop: it is empty, or could not be emptied. */
-struct cache *cache_open(struct loop *loop, const char *rundir, void (*settled)(void *arg), void *arg);
+struct cache *cache_open(struct loop *loop, const char *rundir); /* `rundir`: that of ovs-vswitchd */
 struct cache *cache_close(struct cache *c); /* accepts NULL, returns NULL. Not from a callback. */
 void cache_again(struct cache *c); /* another ovs-vswitchd runs, perhaps another version */
-void cache_changed(struct cache *c); /* flows that were there are gone, or do something else */
+/* Flows that were there are gone, or do something else: it is emptied at once, or a tenth of a second after the last
+ * time. */
+void cache_changed(struct cache *c);
 /* Whether an ovs-vswitchd of this version is such a one: "ovs-vswitchd (Open vSwitch) 3.1.0"; also what cannot be read.
  */
 bool cache_is_faulty(const char *version);
-bool cache_is_settled(const struct cache *c); /* false: it is being emptied; settled() follows */

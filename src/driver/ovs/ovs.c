@@ -182,7 +182,7 @@ static int ovs_open(const struct driver_config *config, struct loop *loop, const
 	r = hold(config, true, &d->lock, err);
 	vswitch_rundir(config->ovsdb, rundir, sizeof(rundir));
 	if (r == 0 && strcmp(config->datapath_type, "system") != 0)
-		d->cache = cache_open(loop, rundir, on_settled, d);
+		d->cache = cache_open(loop, rundir);
 	/* The kernel's datapath asks the kernel, which keeps the packet that asks. */
 	if (r == 0 && config->local_ip && !strcmp(config->datapath_type, "netdev"))
 		r = neighbour_open(loop, rundir, &peers, &d->neighbours, err);

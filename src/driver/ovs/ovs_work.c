@@ -273,7 +273,5 @@ void ovs_work(void *arg)
 	/* who hears that it is done may send to a new peer at once */
 	if (d->neighbours && !neighbour_is_settled(d->neighbours))
 		return;
-	if (d->cache && !cache_is_settled(d->cache))
-		return;
 	settle(d);
 }

@@ -12,8 +12,8 @@
  * and the other goes on by flows that are gone for as long as packets come. (A router that is switched off and on
  * again: what a VM was sending meanwhile stays dropped.)
  *
- * So there the cache is emptied after each bundle that takes flows away or leads them elsewhere. Packets find their way
- * anew; none is lost.
+ * So there the cache is emptied after bundles that take flows away or lead them elsewhere, at most ten times a second.
+ * Packets find their way anew; none is lost.
  */
 
 struct cache;
@@ -22,7 +22,7 @@ struct loop;
 struct cache *cache_open(struct loop *loop, const char *rundir); /* `rundir`: that of ovs-vswitchd */
 struct cache *cache_close(struct cache *c); /* accepts NULL, returns NULL. Not from a callback. */
 void cache_again(struct cache *c); /* another ovs-vswitchd runs, perhaps another version */
-/* Flows that were there are gone, or do something else: it is emptied at once, or a tenth of a second after the last
+/* Flows that were there are gone, or do something else. It is emptied at once, or a tenth of a second after the last
  * time. */
 void cache_changed(struct cache *c);
 /* Whether an ovs-vswitchd of this version is such a one: "ovs-vswitchd (Open vSwitch) 3.1.0"; also what cannot be read.

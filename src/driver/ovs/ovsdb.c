@@ -183,7 +183,11 @@ static int on_monitor(int r, const json_t *result, const json_t *error, void *ar
 	if (r < 0)
 		return refused(o, "monitor_cond", error);
 	o->tables = json_object();
-	json_object_foreach(o->monitor, table, request) json_object_set_new(o->tables, table, json_object());
+	json_object_foreach(o->monitor, table, request)
+	{
+		json_object_set_new(o->tables, table, json_object());
+		table_changed(o, table); /* also when it is empty now: the rows of the connection before are gone */
+	}
 	r = take_updates(o, result);
 	if (r < 0)
 		return r;

@@ -458,6 +458,25 @@ static void test_no_server(void **state)
 	assert_int_equal(bed.downs, 1);
 }
 
+/* Rows that are gone are a change of their table too. */
+static void test_empty_snapshot(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	open_and_begin();
+	before = ovsdb_version(bed.o, "T");
+	hang_up();
+	UNTIL(bed.connections == 2);
+	await("get_schema");
+	say(SCHEMA);
+	await("monitor_cond");
+	say("{\"id\":2,\"error\":null,\"result\":{}}");
+	UNTIL(bed.changes == 2);
+	assert_rows("{}");
+	assert_true(ovsdb_version(bed.o, "T") > before);
+}
+
 /* ---- transactions ---- */
 
 static struct {
@@ -616,19 +635,13 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_begins),
-		T(test_updates),
-		T(test_in_pieces),
-		T(test_big),
-		T(test_echo),
-		T(test_faults_at_the_beginning),
-		T(test_faults_later),
-		T(test_too_big),
-		T(test_silence),
-		T(test_quiet),
-		T(test_no_server),
-		T(test_transactions),
-		T(test_transaction_cut_off),
+		T(test_begins),       T(test_updates),
+		T(test_in_pieces),    T(test_big),
+		T(test_echo),         T(test_faults_at_the_beginning),
+		T(test_faults_later), T(test_too_big),
+		T(test_silence),      T(test_quiet),
+		T(test_no_server),    T(test_empty_snapshot),
+		T(test_transactions), T(test_transaction_cut_off),
 		T(test_mutated),
 	};
 

@@ -465,6 +465,24 @@ static void test_new_database(void **state)
 	assert_string_equal(printed("ovs-vsctl --no-wait list-br"), "br-int");
 }
 
+/* A database that was lost: the next one under its name is empty. */
+static void test_lost_database(void **state)
+{
+	(void)state;
+	need_sandbox();
+	add_port("p1", ID("01"));
+	open_vswitch();
+	UNTIL(bed.readies == 1 && bed.last.state == VSWITCH_IFACE_UP);
+	sandbox_kill(&bed.box, SANDBOX_OVSDB);
+	UNTIL(*bed.warnings);
+	sh("rm conf.db && ovsdb-tool create conf.db /usr/share/openvswitch/vswitch.ovsschema");
+	sandbox_run_daemon(&bed.box, SANDBOX_OVSDB);
+	UNTIL(bed.gones == 1);
+	assert_id(&bed.gone, ID("01"));
+	UNTIL(bed.readies == 2);
+	assert_string_equal(printed("ovs-vsctl --no-wait list-br"), "br-int");
+}
+
 /* ---- a server that says yes to all, and does nothing ---- */
 
 static unsigned transacts;
@@ -652,6 +670,7 @@ int main(void)
 		T(test_vswitchd_away),
 		T(test_refused),
 		T(test_new_database),
+		T(test_lost_database),
 		T(test_without_effect),
 		T(test_other_datapath),
 		T(test_cleanup_of_own_bridge),

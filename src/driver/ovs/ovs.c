@@ -90,7 +90,10 @@ static void on_settled(void *arg)
 
 static void on_later(void *arg)
 {
-	ovs_try_again(arg);
+	struct driver *d = arg;
+
+	d->pausing = false;
+	ovs_try_again(d);
 }
 
 /* ------------------------------------------------------------------ life */

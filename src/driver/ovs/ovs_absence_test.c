@@ -99,6 +99,23 @@ static void a_switch_that_is_not_there_at_the_start_is_waited_for(void **state)
 	assert_string_equal(warnings, "");
 }
 
+/* The bridge is known, its switch away: that was so before there was a plan. */
+static void a_switch_that_goes_before_the_first_plan_is_an_absent_one(void **state)
+{
+	(void)state;
+	UNTIL(ovs_is_up(bed.driver));
+	sandbox_kill(&bed.box, SANDBOX_VSWITCHD);
+	UNTIL(!ovs_is_up(bed.driver));
+	bed.driver->patience_us = 300000;
+	sync_to(PLAN);
+	assert_int_equal(bed.n_failures, 1);
+	assert_int_equal(strncmp(bed.failures, "host host=1 ", 12), 0);
+	bed.driver->patience_us = TURN_US;
+	sandbox_run_daemon(&bed.box, SANDBOX_VSWITCHD);
+	UNTIL(bed.lost == 1);
+	assert_equal_to(PLAN);
+}
+
 static void a_bridge_that_is_deleted_is_made_and_filled_again(void **state)
 {
 	(void)state;
@@ -253,6 +270,7 @@ int main(int argc, char **argv)
 		CASE(a_call_waits_for_a_short_absence),
 		CASE(a_long_absence_is_told_and_made_good),
 		CASE(a_switch_that_is_not_there_at_the_start_is_waited_for),
+		CASE(a_switch_that_goes_before_the_first_plan_is_an_absent_one),
 		CASE(a_bridge_that_is_deleted_is_made_and_filled_again),
 		CASE(an_absent_database_is_an_absent_switch),
 		CASE(a_tunnel_port_that_is_made_again_is_followed),

@@ -20,6 +20,8 @@ static void begin(struct driver *d, enum ovs_call call, driver_done done, void *
 	d->done_arg = arg;
 	d->synced = true;
 	ovs_wait(d);
+	if (d->away) /* it may be up by now, and not be made good: this call is waited for as long as the first */
+		loop_timer_arm(d->patience, d->patience_us);
 	ovs_kick(d);
 }
 

@@ -6,14 +6,18 @@
 #include "driver/ovs/tables.h"
 
 /*
- * A switch that refuses what bears one cookie, and does not say which flow it was: bundles pass here on their way
- * (the linker wraps openflow_bundle()).
+ * A switch that refuses what bears one cookie, and does not say which flow it was, or does not show its flows: bundles
+ * and dumps pass here on their way (the linker wraps openflow_bundle() and openflow_dump()).
  */
 
 void __real_openflow_bundle(struct openflow *o, const struct flow_mod *mods, size_t n, openflow_bundle_done done,
 			    void *arg);
 void __wrap_openflow_bundle(struct openflow *o, const struct flow_mod *mods, size_t n, openflow_bundle_done done,
 			    void *arg);
+void __real_openflow_dump(struct openflow *o, uint8_t table, uint64_t cookie, uint64_t mask, openflow_flow_fn fn,
+			  openflow_done done, void *arg);
+void __wrap_openflow_dump(struct openflow *o, uint8_t table, uint64_t cookie, uint64_t mask, openflow_flow_fn fn,
+			  openflow_done done, void *arg);
 
 static struct {
 	uint64_t cookie; /* 0: nothing is refused */
@@ -21,6 +25,9 @@ static struct {
 	struct loop_source *answer;
 	openflow_bundle_done done;
 	void *arg;
+	bool hides; /* flows; and then: */
+	struct loop_source *no;
+	openflow_done asked;
 } switch_;
 
 static void answer(void *arg)
@@ -46,6 +53,24 @@ void __wrap_openflow_bundle(struct openflow *o, const struct flow_mod *mods, siz
 		return;
 	}
 	__real_openflow_bundle(o, mods, n, done, arg);
+}
+
+static void say_no(void *arg)
+{
+	switch_.no = loop_source_free(switch_.no);
+	switch_.asked(-EBADMSG, "OFPBRC_EPERM", arg);
+}
+
+void __wrap_openflow_dump(struct openflow *o, uint8_t table, uint64_t cookie, uint64_t mask, openflow_flow_fn fn,
+			  openflow_done done, void *arg)
+{
+	if (!switch_.hides) {
+		__real_openflow_dump(o, table, cookie, mask, fn, done, arg);
+		return;
+	}
+	switch_.asked = done;
+	switch_.no = loop_idle(bed.loop, say_no, arg);
+	loop_idle_arm(switch_.no);
 }
 
 static void refuse_record(const char *text)
@@ -164,6 +189,32 @@ static void a_set_that_is_refused_by_a_sync_fails_what_it_hangs_on(void **state)
 	assert_equal_to(PLAN);
 }
 
+/* Its connection is up all the time. */
+static void a_switch_that_does_not_show_its_flows_is_an_absent_one(void **state)
+{
+	(void)state;
+	sync_to(PLAN);
+	switch_.hides = true;
+	bed.driver->patience_us = 300000;
+	sync_to(PLAN);
+	assert_failed(1, HOST);
+	step(PLAN, PLAN NEIGHBOUR);
+	assert_failed(1, HOST);
+	bed.driver->patience_us = TURN_US;
+	switch_.hides = false;
+	UNTIL(bed.lost == 1);
+	assert_equal_to(PLAN NEIGHBOUR);
+}
+
+/* However many were refused at once. */
+static void the_first_pause_is_a_second(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		ovs_later(bed.driver);
+	assert_int_equal(bed.driver->tries, 1);
+}
+
 int main(int argc, char **argv)
 {
 #define REFUSED(name) cmocka_unit_test_setup_teardown(name, setup_all, teardown)
@@ -173,6 +224,8 @@ int main(int argc, char **argv)
 		REFUSED(a_port_that_is_refused_between_calls_is_tried_again),
 		REFUSED(what_a_call_brings_into_a_set_that_is_refused_stays_out),
 		REFUSED(a_set_that_is_refused_by_a_sync_fails_what_it_hangs_on),
+		REFUSED(a_switch_that_does_not_show_its_flows_is_an_absent_one),
+		REFUSED(the_first_pause_is_a_second),
 	};
 
 	return RUN_CASES(tests, argc, argv);

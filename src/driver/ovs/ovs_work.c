@@ -22,12 +22,16 @@ void ovs_kick(struct driver *d)
 	loop_idle_arm(d->kick);
 }
 
+/* Whatever comes meanwhile is tried with the rest. */
 void ovs_later(struct driver *d)
 {
 	uint64_t pause = LATER_US << (d->tries < 5 ? d->tries : 5);
 
+	if (d->pausing)
+		return;
 	d->tries++;
 	loop_timer_arm(d->later, pause < LATER_MAX_US ? pause : LATER_MAX_US);
+	d->pausing = true;
 }
 
 bool ovs_is_up(const struct driver *d)
@@ -52,7 +56,9 @@ void ovs_read_again(struct driver *d)
 
 void ovs_wait(struct driver *d)
 {
-	if (d->synced && !d->away && !d->waiting)
+	if (!d->synced)
+		return; /* nobody waits */
+	if (!d->away && !d->waiting)
 		loop_timer_arm(d->patience, d->patience_us);
 	d->waiting = true;
 }

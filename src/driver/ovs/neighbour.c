@@ -71,10 +71,21 @@ static void begin_wait(struct neighbour *n)
 	n->waiting = true;
 }
 
+static void set_awaited(struct neighbour *n, struct hop *hop, bool awaited)
+{
+	if (hop->awaited != awaited)
+		n->awaited += awaited ? 1 : -1U;
+	hop->awaited = awaited;
+}
+
+/* Those who are silent are not waited for again with others. */
 static void on_patience(void *arg)
 {
 	struct neighbour *n = arg;
+	struct hop *hop, *next;
 
+	HASH_ITER (hh, n->hops, hop, next)
+		set_awaited(n, hop, false);
 	n->waiting = false;
 	n->events.settled(n->events.arg);
 }
@@ -82,13 +93,6 @@ static void on_patience(void *arg)
 bool neighbour_is_settled(const struct neighbour *n)
 {
 	return !n->waiting;
-}
-
-static void set_awaited(struct neighbour *n, struct hop *hop, bool awaited)
-{
-	if (hop->awaited != awaited)
-		n->awaited += awaited ? 1 : -1U;
-	hop->awaited = awaited;
 }
 
 static void on_set(int r, const char *text, void *arg)

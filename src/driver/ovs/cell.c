@@ -111,6 +111,8 @@ void cells_want(struct cells *s, struct cell *c, struct content *content)
 
 	c->wanted = content_ref(content);
 	content_unref(old);
+	if (content)
+		c->given_up = false; /* it was the removal that was */
 	settle(s, c);
 }
 

@@ -32,7 +32,7 @@ struct cell {
 	UT_hash_handle hh;
 	bool due;
 	bool in_batch;
-	bool given_up;
+	bool given_up; /* its removal was refused */
 	bool foreign; /* another's flow is there */
 	bool conflict; /* and one of ours is wanted */
 	uint16_t match_len;

@@ -62,7 +62,7 @@ struct flowset_origin {
 };
 /* Whose flow a mod of the batch is. False: nobody's (any more). */
 bool flowset_whose(const struct flowset *s, size_t mod, struct flowset_origin *ret);
-/* A mod of the batch that cannot be carried out stays away until the next dump. */
+/* A removal of the batch that cannot be carried out stays away until the next dump, or until its place is wanted. */
 void flowset_give_up(struct flowset *s, size_t mod);
 /* An origin that is no record's has no flows until it changes, or flowset_apply() brings what it hangs on. */
 void flowset_set_aside(struct flowset *s, const struct flowset_origin *o);

@@ -307,6 +307,25 @@ static void a_removal_that_is_given_up_is_tried_after_a_dump(void **state)
 	flow_fini(&there);
 }
 
+/* What comes to the place of a flow that could not be removed. */
+static void a_removal_that_is_given_up_keeps_nothing_out(void **state)
+{
+	(void)state;
+	sync_to(SEGMENT NEIGHBOUR);
+	commit();
+	step(SEGMENT NEIGHBOUR, SEGMENT);
+	begin();
+	for (size_t i = 0; i < bed.n; i++)
+		flowset_give_up(bed.set, i);
+	flowset_end(bed.set, false);
+	assert_int_equal(flowset_due(bed.set), 0);
+	step(SEGMENT, SEGMENT OTHER);
+	begin();
+	assert_true(mod_of(TABLE_NEIGHBOUR) >= 0);
+	assert_int_equal(bed.mods[mod_of(TABLE_NEIGHBOUR)].op, FLOW_ADD);
+	flowset_end(bed.set, true);
+}
+
 /* ------------------------------------------------------------------ what is there */
 
 struct dump {
@@ -424,6 +443,7 @@ int main(void)
 		CASE(who_is_refused_is_known),
 		CASE(a_set_that_is_refused_stays_out_until_it_changes),
 		CASE(a_removal_that_is_given_up_is_tried_after_a_dump),
+		CASE(a_removal_that_is_given_up_keeps_nothing_out),
 		CASE(only_the_difference_to_a_dump_is_due),
 		CASE(a_flow_of_anothers_stays),
 		cmocka_unit_test(members_are_counted_and_ascend),

@@ -53,15 +53,17 @@ struct ifaces {
 
 /* ------------------------------------------------------------------ a row */
 
-/* The first device after Open vSwitch gave a number is the one that it opened. */
+/* The first device after Open vSwitch gave a number, or another one because we asked for it, is the one that it opened.
+ */
 static void follow_device(struct plug *p)
 {
+	bool anew = mark_of(p->row, MARK_REPLUG) && replug_is_away(p->row);
 	json_int_t ofport = 0, ifindex;
 
 	datum_integer(json_object_get(p->row, "ofport"), &ofport);
 	if (ofport <= 0)
 		p->ifindex = -1;
-	else if (p->ifindex < 0 && datum_integer(json_object_get(p->row, "ifindex"), &ifindex))
+	else if ((p->ifindex < 0 || anew) && datum_integer(json_object_get(p->row, "ifindex"), &ifindex))
 		p->ifindex = ifindex;
 }
 
@@ -331,14 +333,12 @@ static uint16_t free_ofport(struct writing *w)
 	return 0;
 }
 
-static void replug(struct writing *w, struct plug *p)
+static void replug(struct writing *w, const struct plug *p)
 {
 	uint16_t n = free_ofport(w);
 
-	if (!n)
-		return;
-	datum_integer(json_object_get(p->row, "ifindex"), &p->ifindex);
-	ops_replug_away(w->ops, p->uuid, p->row, n);
+	if (n)
+		ops_replug_away(w->ops, p->uuid, p->row, n);
 }
 
 static void write_plug(const struct ifaces *s, struct writing *w, struct plug *p)

@@ -540,6 +540,79 @@ static void test_without_effect(void **state)
 	listener_close(listener);
 }
 
+/* ---- a server that has a dead device, and hangs up when it is to be plugged again ---- */
+
+/* With ' for ". */
+static const char dead[] =
+	"{'Open_vSwitch':{'o':{'initial':{'ovs_version':'3.1.0'}}},"
+	"'Bridge':{'b':{'initial':{'name':'br-int','datapath_type':'netdev','fail_mode':'secure',"
+	"'other_config':['map',[['disable-in-band','true']]],'ports':['set',[['uuid','pl'],['uuid','p1']]]}}},"
+	"'Port':{'pl':{'initial':{'name':'br-int','interfaces':['uuid','il']}},"
+	"'p1':{'initial':{'name':'t1','interfaces':['uuid','i1']}}},"
+	"'Interface':{'il':{'initial':{'name':'br-int','type':'internal','ofport':65534}},"
+	"'i1':{'initial':{'name':'t1','type':'','ofport':4,'ifindex':7,'external_ids':['map',"
+	"[['iface-id','" ID("01") "'],['neutrino-installed','true'],['neutrino-ifindex','5']]]}}}}";
+
+static unsigned replugs;
+
+static size_t on_data_of_dead(struct stream *s, const char *bytes, size_t n, void *arg)
+{
+	struct stream **connection = arg;
+	struct jsonrpc_scan scan = { 0 };
+	ssize_t end = jsonrpc_scan(&scan, bytes, n);
+	_cleanup_(freep) char *request = end > 0 ? xstrndup(bytes, (size_t)end) : NULL, *answer = NULL;
+	const char *id;
+
+	assert_true(end >= 0);
+	if (end == 0)
+		return 0;
+	if (strstr(request, "\"transact\"")) {
+		replugs += strstr(request, "neutrino-replug\",\"4,") != NULL;
+		stream_close(s);
+		*connection = NULL;
+		return 0;
+	}
+	id = strstr(request, "\"id\":");
+	assert_non_null(id);
+	answer = xasprintf("{\"id\":%d,\"error\":null,\"result\":%s}", atoi(id + 5),
+			   strstr(request, "get_schema") ? "{'tables':{}}" : dead);
+	for (char *quote = answer; (quote = strchr(quote, '\''));)
+		*quote = '"';
+	stream_send(s, answer, strlen(answer));
+	return (size_t)end;
+}
+
+static void on_accept_of_dead(int fd, const char *peer, void *arg)
+{
+	static const struct stream_events events = { .data = on_data_of_dead };
+	struct stream **connection = arg;
+
+	(void)peer;
+	*connection = stream_new(bed.loop, fd, NULL, &events, connection);
+}
+
+/* It is dead as before, as long as nobody knows that it was plugged again. */
+static void test_replug_cut_off(void **state)
+{
+	struct stream *stream = NULL;
+	struct listener *listener;
+
+	(void)state;
+	need_sandbox();
+	replugs = 0;
+	assert_int_equal(listener_open(bed.loop, "tcp:127.0.0.1:0", on_accept_of_dead, &stream, &listener, NULL), 0);
+	snprintf(bed.where, sizeof(bed.where), "tcp:127.0.0.1:%d", listener_port(listener));
+	bed.config.datapath_type = "netdev";
+	bed.config.local_ip = NULL;
+	open_vswitch();
+	UNTIL(replugs == 1);
+	UNTIL(replugs == 2);
+	assert_int_equal(bed.last.state, VSWITCH_IFACE_WAIT);
+	bed.v = vswitch_close(bed.v);
+	stream_close(stream);
+	listener_close(listener);
+}
+
 static void test_other_datapath(void **state)
 {
 	(void)state;
@@ -672,6 +745,7 @@ int main(void)
 		T(test_new_database),
 		T(test_lost_database),
 		T(test_without_effect),
+		T(test_replug_cut_off),
 		T(test_other_datapath),
 		T(test_cleanup_of_own_bridge),
 		T(test_cleanup_in_between),

@@ -28,11 +28,12 @@ void ovs_meters_read_begin(struct driver *d)
 	members_fini(&d->meters.seen);
 }
 
+/* Not by the flow of the tunnel's port, which is always there and has no meter. */
 void ovs_meters_found_flow(struct members *used, const struct flow *f)
 {
 	uint64_t ofport;
 
-	if ((f->cookie & COOKIE_OURS_MASK) == COOKIE_OURS && f->table == TABLE_CLASSIFY &&
+	if ((f->cookie & COOKIE_OURS_MASK) == COOKIE_OURS && COOKIE_OF(f->cookie) && f->table == TABLE_CLASSIFY &&
 	    flow_oxm_find(f->match, f->match_len, FIELD_IN_PORT, &ofport))
 		members_add(used, (uint32_t)ofport);
 }

@@ -156,6 +156,25 @@ static void meters_come_with_their_ports_and_go_with_them(void **state)
 	assert_int_equal(number(METERS), 1); /* which is another's */
 }
 
+/* The tunnel's port has flows of ours, and no meters. */
+static void meters_of_the_tunnels_number_are_anothers(void **state)
+{
+	(void)state;
+	sync_to(PLAN);
+	for (uint32_t which = 0; which < N_METERS; which++)
+		assert_int_equal(sandbox_run(&bed.box, NULL,
+					     OFCTL "add-meter br-int meter=%u,pktps,band=type=drop,rate=10",
+					     METER_ID(bed.driver->world.tunnel_ofport, which)),
+				 0);
+	close_driver();
+	open_driver();
+	sync_to(PLAN);
+	assert_int_equal(number(METERS), N_METERS + 1 + 2 * N_METERS);
+	close_driver();
+	assert_int_equal(driver_ovs.cleanup(&bed.config, NULL), 0);
+	assert_int_equal(number(METERS), N_METERS);
+}
+
 /* Where another program has the bridge to itself, its meters have numbers of ours. */
 static void a_cleanup_where_nothing_is_ours_removes_nothing(void **state)
 {
@@ -462,6 +481,7 @@ int main(int argc, char **argv)
 		CASE(flows_that_others_remove_come_back),
 		CASE(the_flows_of_others_are_left_alone),
 		CASE(meters_come_with_their_ports_and_go_with_them),
+		CASE(meters_of_the_tunnels_number_are_anothers),
 		CASE(a_cleanup_where_nothing_is_ours_removes_nothing),
 		CASE(what_remains_is_what_a_cleanup_removes),
 		CASE(a_cleanup_needs_no_switch),

@@ -167,11 +167,12 @@ static bool count(struct driver *d, struct counting *ret)
 	       ovs_ask_meters(ask, count_meter, ret, NULL) == 0;
 }
 
-/* A switch that does not answer has counted what it had counted when it was asked last. */
+/* A switch that does not answer has counted what it had counted when it was asked last. So it has while it is read:
+ * which meters are ours is not known then. */
 size_t ovs_counters(struct driver *d, struct driver_counter *ret, size_t max)
 {
 	struct counting c = { 0 };
-	bool fresh = ovs_is_up(d) && count(d, &c);
+	bool fresh = ovs_is_up(d) && (d->known || !d->synced) && count(d, &c);
 	size_t n = 0;
 
 	for (unsigned i = 0; i < VERDICT_COUNT + DROP_COUNT; i++) {

@@ -369,6 +369,33 @@ static void what_cannot_be_forwarded_is_answered(void **state)
 	assert_int_equal(counter("answer"), 3);
 }
 
+/* Which meters are ours is not known meanwhile. */
+static void counters_do_not_fall_while_the_switch_is_read(void **state)
+{
+	uint8_t frame[2000];
+	size_t len = udp_frame(frame, 0x0a0001ff, 9, 100);
+	uint64_t before;
+
+	(void)state;
+	sync_to(PLAN);
+	assert_int_equal(sandbox_run(&bed.box, NULL,
+				     OFCTL "mod-meter br-int meter=%u,pktps,burst,stats,band=type=drop,rate=1,"
+					   "burst_size=1",
+				     METER_ID(ovs_ofport(3, bed.driver), METER_BROADCAST)),
+			 0);
+	memset(frame, 0xff, 6);
+	for (int i = 0; i < 1000 && counter("drop_rate") == 0; i++)
+		receive("tap3", frame, len);
+	before = counter("drop_rate");
+	assert_true(before > 0);
+	ovs_read_again(bed.driver);
+	ovs_meters_read_begin(bed.driver);
+	assert_true(counter("drop_rate") >= before);
+	ovs_kick(bed.driver);
+	UNTIL(is_settled());
+	assert_true(counter("drop_rate") >= before);
+}
+
 /* ------------------------------------------------------------------ what does not go in */
 
 static void limit_table(enum table table, unsigned flow_limit)
@@ -487,6 +514,7 @@ int main(int argc, char **argv)
 		CASE(a_cleanup_needs_no_switch),
 		CASE(what_is_ours_and_not_understood_goes),
 		CASE(what_cannot_be_forwarded_is_answered),
+		CASE(counters_do_not_fall_while_the_switch_is_read),
 		CASE(what_the_switch_refuses_is_set_aside_and_the_rest_goes_in),
 		CASE(a_flow_of_anothers_is_not_overwritten),
 		CASE(a_flow_of_anothers_that_took_a_place_meanwhile_stays),

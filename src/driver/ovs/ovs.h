@@ -11,8 +11,9 @@
  *
  * work is one loop: whenever something may be to do, it takes the first of these that is, and waits for its answer:
  * read what the switch has (after each connection); meters that flows need; flows that are due, in one bundle;
- * meters that none needs any more; tell ports and answer the call. A connection that ends, whatever the reason, only
- * means that what is there is not known: the way back is the same as the first one.
+ * meters that none needs any more; the underlay's neighbours, for a moment; tell ports and answer the call. A
+ * connection that ends, whatever the reason, only means that what is there is not known: the way back is the same as
+ * the first one.
  */
 
 #include <uthash.h>

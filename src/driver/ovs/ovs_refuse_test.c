@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "driver/ovs/cache.h"
 #include "driver/ovs/tables.h"
 
 /*
@@ -28,6 +29,7 @@ static struct {
 	bool hides; /* flows; and then: */
 	struct loop_source *no;
 	openflow_done asked;
+	bool loses; /* the answer to a bundle */
 } switch_;
 
 static void answer(void *arg)
@@ -39,9 +41,22 @@ static void answer(void *arg)
 	switch_.done(-EBADMSG, &error, 1, switch_.arg);
 }
 
+static void lose(int r, const struct openflow_error *errors, size_t n, void *arg)
+{
+	(void)errors;
+	assert_int_equal(r, 0);
+	assert_int_equal(n, 0);
+	switch_.loses = false;
+	switch_.done(-ECONNRESET, NULL, 0, arg);
+}
+
 void __wrap_openflow_bundle(struct openflow *o, const struct flow_mod *mods, size_t n, openflow_bundle_done done,
 			    void *arg)
 {
+	if (switch_.loses) {
+		switch_.done = done;
+		done = lose;
+	}
 	for (size_t i = 0; i < n; i++) {
 		if (!switch_.cookie || mods[i].op == FLOW_DELETE || mods[i].flow->cookie != switch_.cookie)
 			continue;
@@ -206,6 +221,26 @@ static void a_switch_that_does_not_show_its_flows_is_an_absent_one(void **state)
 	assert_equal_to(PLAN NEIGHBOUR);
 }
 
+/* The connection may have ended between the two. */
+static void the_cache_is_emptied_also_when_the_answer_is_lost(void **state)
+{
+	_cleanup_(utstring_freep) UT_string *version = NULL;
+
+	(void)state;
+	utstring_new(version);
+	assert_int_equal(sandbox_run(&bed.box, version, "ovs-vswitchd --version | head -n 1"), 0);
+	utstring_body(version)[strcspn(utstring_body(version), "\n")] = '\0';
+	if (!cache_is_faulty(utstring_body(version)))
+		skip();
+	sync_to(PLAN NEIGHBOUR);
+	sh("ovs-appctl -t $PWD/vswitchd.ctl vlog/set unixctl:file:dbg");
+	switch_.loses = true;
+	step(PLAN NEIGHBOUR, PLAN);
+	assert_false(switch_.loses);
+	assert_int_equal(bed.n_failures, 0);
+	until_number("grep -c 'received request revalidator/purge' vswitchd.log", 1);
+}
+
 /* However many were refused at once. */
 static void the_first_pause_is_a_second(void **state)
 {
@@ -225,6 +260,7 @@ int main(int argc, char **argv)
 		REFUSED(what_a_call_brings_into_a_set_that_is_refused_stays_out),
 		REFUSED(a_set_that_is_refused_by_a_sync_fails_what_it_hangs_on),
 		REFUSED(a_switch_that_does_not_show_its_flows_is_an_absent_one),
+		REFUSED(the_cache_is_emptied_also_when_the_answer_is_lost),
 		REFUSED(the_first_pause_is_a_second),
 	};
 

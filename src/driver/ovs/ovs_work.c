@@ -173,7 +173,8 @@ static void on_bundle(int r, const struct openflow_error *errors, size_t n, void
 	struct driver *d = arg;
 
 	d->busy = false;
-	if (r == 0 && d->cache && flowset_takes_away(d->flows))
+	/* where no answer has come, it may be done all the same */
+	if (r != -EBADMSG && d->cache && flowset_takes_away(d->flows))
 		cache_changed(d->cache);
 	if (r == -EBADMSG)
 		bundle_refused(d, errors, n);

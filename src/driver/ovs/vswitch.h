@@ -35,7 +35,7 @@ struct vswitch_config {
 	const char *bridge; /* integration_bridge: "br-int" */
 	const char *datapath_type; /* "system", "netdev" ("dummy" in tests) */
 	const char *local_ip; /* outer source; NULL: no tunnel port */
-	uint16_t vxlan_udp_port;
+	uint16_t vxlan_udp_port; /* host byte order */
 	bool tunnel_csum;
 };
 

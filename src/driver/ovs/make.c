@@ -76,6 +76,14 @@ void make_load_too_big(struct flow *f, uint32_t mtu)
 		flow_check_pkt_larger(f, (uint16_t)(mtu + ETH_SIZE), REG_FLAGS, FLAG_TOO_BIG);
 }
 
+void make_end_of_table(const struct maker *m, enum table table)
+{
+	struct flow f;
+
+	make_begin(m, &f, table, 0);
+	make_end(m, &f);
+}
+
 void make_rules(const struct maker *m, const struct rule *rules, size_t n)
 {
 	for (const struct rule *r = rules; r < rules + n; r++) {

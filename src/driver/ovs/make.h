@@ -37,6 +37,9 @@ uint16_t make_prefix_priority(const struct prefix *p);
 
 /* ------------------------------------------------------------------ flows that are always there */
 
+/* Each table has one: what removes all of a table's flows is noticed by it. This is one that does nothing. */
+void make_end_of_table(const struct maker *m, enum table table);
+
 struct rule {
 	uint8_t table;
 	uint16_t priority;

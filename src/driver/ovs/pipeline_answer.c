@@ -104,6 +104,7 @@ void pipeline_answer_static(const struct maker *m)
 	make_rules(m, rules, N_ELEMENTS(rules));
 	arp_reply(m);
 	echo_reply(m);
+	make_end_of_table(m, TABLE_ERROR_OUT);
 }
 
 /* Not counted here: what is too big comes by a branch on which flows count every packet. The agent counts. */

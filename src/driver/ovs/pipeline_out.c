@@ -13,6 +13,7 @@ static const struct rule rules[] = {
 	{ TABLE_GATEWAY, 0, {}, .go = TABLE_FIRST_ADDRESS },
 	{ TABLE_FIRST_ADDRESS, 0, {}, .drop = DROP_TUNNEL_SOURCE },
 	{ TABLE_FIRST_GATEWAY, 0, {}, .drop = DROP_TUNNEL_SOURCE },
+	{ TABLE_OUT, 0, {}, .drop = DROP_PORT_MISSING },
 
 	{ TABLE_SEND, PRIORITY_HERE, { FLAG(FLAG_FROM_TUNNEL) }, .drop = DROP_TUNNEL_REMOTE },
 	{ TABLE_SEND, 0, {}, .drop = DROP_TUNNEL_SEGMENT },

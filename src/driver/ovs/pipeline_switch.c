@@ -107,6 +107,9 @@ void pipeline_switch_static(const struct maker *m)
 	make_begin(m, &f, TABLE_FLOOD_PEERS, PRIORITY_ROUTED);
 	make_match_flag(&f, FLAG_TOO_BIG, true);
 	make_end(m, &f);
+	make_end_of_table(m, TABLE_FLOOD_PORT);
+	make_end_of_table(m, TABLE_FLOOD_SEGMENT);
+	make_end_of_table(m, TABLE_FLOOD_PEER);
 }
 
 void pipeline_switch_port(const struct maker *m, const struct plan_port *p)

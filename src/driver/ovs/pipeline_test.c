@@ -100,6 +100,26 @@ static struct made made_of_set(enum origin_kind kind, size_t n_members)
 	return m;
 }
 
+/* Their removal is what another program's del-flows is noticed by, whichever table it is of. */
+static void note_table(struct flow *f, void *arg)
+{
+	bool *seen = arg;
+
+	seen[f->table] = true;
+	flow_fini(f);
+}
+
+static void test_a_flow_that_is_always_there_in_each_table(void **state)
+{
+	bool seen[N_TABLES] = { false };
+
+	(void)state;
+	pipeline_static(&no_tunnel, note_table, seen);
+	for (unsigned t = 0; t < N_TABLES; t++)
+		if (!seen[t])
+			fail_msg("none in %s", tables_name((enum table)t));
+}
+
 /* ------------------------------------------------------------------ a switch */
 
 #define TURN_US 20000000 /* a test that waits this long for an event has failed */
@@ -454,6 +474,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_floods_are_bounded),
 		cmocka_unit_test_setup_teardown(test_largest_flood, start, stop),
+		cmocka_unit_test(test_a_flow_that_is_always_there_in_each_table),
 		cmocka_unit_test(test_many_routers),
 		cmocka_unit_test(test_routers_meet),
 		cmocka_unit_test(test_no_members),

@@ -221,10 +221,10 @@ static void on_down(const char *why, void *arg)
 /* What the code of this file and vswitch_ops.c reads. */
 static json_t *monitor_of(const char *bridge)
 {
-	return json_pack("{s:{s:[s]}, s:{s:[s,s,s,s,s,s],s:[[s,s,s]]}, s:{s:[s,s]}, s:{s:[s,s,s,s,s,s,s,s]}}",
+	return json_pack("{s:{s:[s]}, s:{s:[s,s,s,s,s,s,s],s:[[s,s,s]]}, s:{s:[s,s]}, s:{s:[s,s,s,s,s,s,s,s]}}",
 			 "Open_vSwitch", "columns", "ovs_version", "Bridge", "columns", "name", "ports", "fail_mode",
-			 "datapath_type", "other_config", "external_ids", "where", "name", "==", bridge, "Port",
-			 "columns", "name", "interfaces", "Interface", "columns", "name", "type", "options",
+			 "datapath_type", "protocols", "other_config", "external_ids", "where", "name", "==", bridge,
+			 "Port", "columns", "name", "interfaces", "Interface", "columns", "name", "type", "options",
 			 "external_ids", "ofport", "ofport_request", "ifindex", "error");
 }
 

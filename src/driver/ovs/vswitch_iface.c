@@ -345,8 +345,10 @@ static void write_plug(const struct ifaces *s, struct writing *w, struct plug *p
 {
 	const struct port *port = p->port;
 
-	if (!port)
+	if (!port) {
+		ops_marks(w->ops, p->uuid, p->row, false, 0);
 		return;
+	}
 	if (mark_of(p->row, MARK_REPLUG)) {
 		if (replug_is_away(p->row))
 			ops_replug_back(w->ops, p->uuid, p->row);

@@ -8,6 +8,8 @@
 #include "driver/ovs/ovsdb.h"
 #include "driver/ovs/vswitch_private.h"
 
+#define PROTOCOL "OpenFlow14" /* what openflow.h speaks */
+
 /* ---- what is there ---- */
 
 static void find_ours(const char *uuid, const json_t *interface, void *arg)
@@ -175,6 +177,18 @@ static void insert_bridge(json_t *ops, const struct view *view, const struct vsw
 		op_insert(ops, "Open_vSwitch", "root", json_pack("{s:o}", "bridges", datum_new_named("bridge")));
 }
 
+/* What is there stays. An empty set is all versions. */
+static bool lacks_protocol(const struct view *view)
+{
+	const json_t *protocols = json_object_get(view->bridge, "protocols");
+	size_t n = datum_size(protocols);
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(datum_string(datum_at(protocols, i)), PROTOCOL))
+			return false;
+	return n > 0;
+}
+
 static void correct_bridge(json_t *ops, const struct view *view, char *text, size_t size)
 {
 	const char *in_band = datum_get(json_object_get(view->bridge, "other_config"), "disable-in-band");
@@ -192,6 +206,12 @@ static void correct_bridge(json_t *ops, const struct view *view, char *text, siz
 				    mutation("other_config", "insert", DATUM_MAP({ "disable-in-band", "true" }))));
 		snprintf(text + strlen(text), size - strlen(text), "%sin-band control is switched off",
 			 *text ? "; " : "");
+	}
+	if (lacks_protocol(view)) {
+		op_mutate(ops, "Bridge", where_uuid(view->bridge_uuid),
+			  json_pack("[o]", mutation("protocols", "insert", datum_new_set(json_pack("[s]", PROTOCOL)))));
+		snprintf(text + strlen(text), size - strlen(text), "%s" PROTOCOL " is added to the protocols of %s",
+			 *text ? "; " : "", datum_string(json_object_get(view->bridge, "name")));
 	}
 }
 

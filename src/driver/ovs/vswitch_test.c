@@ -205,6 +205,19 @@ static void test_bridge_is_adopted(void **state)
 	assert_non_null(strstr(bed.warnings, "options of vxlan-neutrino"));
 }
 
+/* As Neutron's agents of old have left it. One that says nothing about versions speaks all. */
+static void test_bridge_of_old_versions(void **state)
+{
+	(void)state;
+	need_sandbox();
+	open_vswitch();
+	UNTIL(bed.readies == 1);
+	assert_string_equal(printed("ovs-vsctl get bridge br-int protocols"), "[]");
+	sh("ovs-vsctl set bridge br-int protocols=OpenFlow10,OpenFlow13");
+	UNTIL(!strcmp(printed("ovs-vsctl get bridge br-int protocols"), "[OpenFlow10, OpenFlow13, OpenFlow14]"));
+	assert_non_null(strstr(bed.warnings, "OpenFlow14 is added to the protocols of br-int"));
+}
+
 static void test_interfaces(void **state)
 {
 	(void)state;
@@ -354,6 +367,14 @@ static void test_installed(void **state)
 	/* with another number the flows are not in */
 	sh("ovs-vsctl --no-wait set interface p1 ofport_request=88");
 	UNTIL(bed.last.ofport == 88 && !strcmp(mark_of_port("p1"), ""));
+	vswitch_installed(bed.v, &port, true);
+	UNTIL(!strcmp(mark_of_port("p1"), "true"));
+	/* who gives the device to another port must not find that its flows are in */
+	sh("ovs-vsctl --no-wait remove interface p1 external_ids iface-id");
+	UNTIL(bed.gones == 1 && !strcmp(mark_of_port("p1"), ""));
+	bed.ifaces = 0;
+	sh("ovs-vsctl --no-wait set interface p1 external_ids:iface-id=" ID("01"));
+	UNTIL(bed.ifaces == 1);
 	vswitch_installed(bed.v, &port, true);
 	UNTIL(!strcmp(mark_of_port("p1"), "true"));
 	/* left alone by the next run, until it says so */
@@ -731,6 +752,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_bridge_is_made),
 		T(test_bridge_is_adopted),
+		T(test_bridge_of_old_versions),
 		T(test_interfaces),
 		T(test_missing_device),
 		T(test_gone_device),

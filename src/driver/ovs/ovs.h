@@ -53,6 +53,7 @@ struct ovs_meters {
 	struct members seen; /* while reading: ofports that have meters, and how many */
 	struct members asked; /* ofports whose meters are being made or removed */
 	bool too_big; /* METER_TOO_BIG is there */
+	struct openflow_stats last; /* dropped by those that are being removed */
 	struct openflow_stats dropped; /* by meters that are gone */
 };
 

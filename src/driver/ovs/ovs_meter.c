@@ -138,8 +138,8 @@ static void on_last_stats(uint32_t id, const struct openflow_stats *in, const st
 	(void)in;
 	if (id == METER_TOO_BIG || !members_has(&d->meters.asked, id / N_METERS))
 		return;
-	d->meters.dropped.packets += dropped->packets;
-	d->meters.dropped.bytes += dropped->bytes;
+	d->meters.last.packets += dropped->packets;
+	d->meters.last.bytes += dropped->bytes;
 }
 
 static void on_last_stats_end(int r, const char *why, void *arg)
@@ -152,9 +152,14 @@ static void on_last_stats_end(int r, const char *why, void *arg)
 static void on_deleted(int r, const char *why, void *arg)
 {
 	struct driver *d = arg;
+	struct ovs_meters *m = &d->meters;
 
-	for (size_t i = 0; i < d->meters.asked.n && r != -ECONNRESET; i++)
-		members_del(&d->meters.there, d->meters.asked.numbers[i]);
+	if (r != -ECONNRESET) {
+		m->dropped.packets += m->last.packets;
+		m->dropped.bytes += m->last.bytes;
+		for (size_t i = 0; i < m->asked.n; i++)
+			members_del(&m->there, m->asked.numbers[i]);
+	}
 	done(d, r, why);
 }
 
@@ -169,6 +174,7 @@ bool ovs_meters_del(struct driver *d)
 	if (n == 0)
 		return false;
 	d->busy = true;
+	m->last = (struct openflow_stats) { 0 };
 	openflow_meter_stats(d->openflow, on_last_stats, on_last_stats_end, d);
 	openflow_meters(d->openflow, list, n, on_deleted, d);
 	return true;

@@ -7,8 +7,9 @@
 #include "driver/ovs/tables.h"
 
 /*
- * A switch that refuses what bears one cookie, and does not say which flow it was, or does not show its flows: bundles
- * and dumps pass here on their way (the linker wraps openflow_bundle() and openflow_dump()).
+ * A switch that refuses what bears one cookie, and does not say which flow it was, or does not show its flows, or goes
+ * between two messages: bundles, dumps and meters pass here on their way (the linker wraps openflow_bundle() and the
+ * like).
  */
 
 void __real_openflow_bundle(struct openflow *o, const struct flow_mod *mods, size_t n, openflow_bundle_done done,
@@ -20,6 +21,11 @@ void __real_openflow_dump(struct openflow *o, uint8_t table, uint64_t cookie, ui
 void __wrap_openflow_dump(struct openflow *o, uint8_t table, uint64_t cookie, uint64_t mask, openflow_flow_fn fn,
 			  openflow_done done, void *arg);
 
+void __real_openflow_meters(struct openflow *o, const struct openflow_meter *meters, size_t n, openflow_done done,
+			    void *arg);
+void __wrap_openflow_meters(struct openflow *o, const struct openflow_meter *meters, size_t n, openflow_done done,
+			    void *arg);
+
 static struct {
 	uint64_t cookie; /* 0: nothing is refused */
 	unsigned refused; /* bundles */
@@ -30,6 +36,7 @@ static struct {
 	struct loop_source *no;
 	openflow_done asked;
 	bool loses; /* the answer to a bundle */
+	bool cuts; /* what is said to meters, before it is said */
 } switch_;
 
 static void answer(void *arg)
@@ -86,6 +93,32 @@ void __wrap_openflow_dump(struct openflow *o, uint8_t table, uint64_t cookie, ui
 	switch_.asked = done;
 	switch_.no = loop_idle(bed.loop, say_no, arg);
 	loop_idle_arm(switch_.no);
+}
+
+static void cut(int r, const char *why, void *arg)
+{
+	(void)r;
+	switch_.cuts = false;
+	switch_.asked(-ECONNRESET, why, arg);
+}
+
+static void no_meter(uint32_t id, const struct openflow_stats *in, const struct openflow_stats *dropped, void *arg)
+{
+	(void)id;
+	(void)in;
+	(void)dropped;
+	(void)arg;
+}
+
+void __wrap_openflow_meters(struct openflow *o, const struct openflow_meter *meters, size_t n, openflow_done done,
+			    void *arg)
+{
+	if (!switch_.cuts) {
+		__real_openflow_meters(o, meters, n, done, arg);
+		return;
+	}
+	switch_.asked = done;
+	openflow_meter_stats(o, no_meter, cut, arg); /* for its answer, in its turn */
 }
 
 static void refuse_record(const char *text)
@@ -241,6 +274,43 @@ static void the_cache_is_emptied_also_when_the_answer_is_lost(void **state)
 	until_number("grep -c 'received request revalidator/purge' vswitchd.log", 1);
 }
 
+static uint64_t dropped_by_rate(void)
+{
+	struct driver_counter list[VERDICT_COUNT + DROP_COUNT];
+	size_t n = driver_ovs.counters(bed.driver, list, N_ELEMENTS(list)), i = 0;
+
+	while (i < n && strcmp(list[i].name, "drop_rate") != 0)
+		i++;
+	assert_true(i < n);
+	return list[i].packets;
+}
+
+static void what_a_meter_that_goes_has_dropped_counts_once(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	sync_to(PLAN);
+	assert_int_equal(sandbox_run(&bed.box, NULL,
+				     OFCTL "mod-meter br-int meter=%u,pktps,burst,stats,band=type=drop,rate=1,"
+					   "burst_size=1",
+				     METER_ID(ovs_ofport(3, bed.driver), METER_BROADCAST)),
+			 0);
+	for (int i = 0; i < 1000 && dropped_by_rate() == 0; i++) /* ARP requests */
+		sh("ovs-appctl -t $PWD/vswitchd.ctl netdev-dummy/receive tap3 ffffffffffff"
+		   "fa163e0000030806"
+		   "0001080006040001"
+		   "fa163e0000030a000103"
+		   "0000000000000a000163");
+	before = dropped_by_rate();
+	assert_true(before > 0);
+	switch_.cuts = true;
+	sh("ovs-vsctl del-port tap3");
+	UNTIL(bed.driver->meters.there.n == 1);
+	assert_false(switch_.cuts);
+	assert_int_equal(dropped_by_rate(), before);
+}
+
 /* However many were refused at once. */
 static void the_first_pause_is_a_second(void **state)
 {
@@ -261,6 +331,7 @@ int main(int argc, char **argv)
 		REFUSED(a_set_that_is_refused_by_a_sync_fails_what_it_hangs_on),
 		REFUSED(a_switch_that_does_not_show_its_flows_is_an_absent_one),
 		REFUSED(the_cache_is_emptied_also_when_the_answer_is_lost),
+		REFUSED(what_a_meter_that_goes_has_dropped_counts_once),
 		REFUSED(the_first_pause_is_a_second),
 	};
 

@@ -18,6 +18,7 @@
 #include "io/where.h"
 
 #define ANSWER_MS 4000 /* 20,000 flows take a tenth of a second, a thousand new ports a second and a half */
+#define LOOK_US 1000000 /* flows of ours were removed: until all are read */
 #define PATIENCE_US 6000000 /* a restart of ovs-vswitchd takes a third of a second */
 
 /* ------------------------------------------------------------------ the switch's connection */
@@ -52,7 +53,7 @@ static void on_removed(uint64_t cookie, void *arg)
 		return;
 	LOG_LIMIT(log_warn, 1, "flows of ours were removed from %s: what is missing is put back", d->mgmt);
 	if (d->known)
-		ovs_later(d);
+		loop_timer_arm(d->look, LOOK_US);
 	ovs_read_again(d);
 }
 
@@ -141,6 +142,7 @@ static void ovs_close(struct driver *d)
 	cache_close(d->cache);
 	loop_source_free(d->kick);
 	loop_source_free(d->later);
+	loop_source_free(d->look);
 	loop_source_free(d->patience);
 	flowset_free(d->flows);
 	ovs_ports_fini(d);
@@ -181,6 +183,7 @@ static int ovs_open(const struct driver_config *config, struct loop *loop, const
 	d->again = plan_new();
 	d->kick = loop_idle(loop, ovs_work, d);
 	d->later = loop_timer(loop, on_later, d);
+	d->look = loop_timer(loop, ovs_work, d);
 	d->patience = loop_timer(loop, ovs_give_up, d);
 	r = hold(config, true, &d->lock, err);
 	vswitch_rundir(config->ovsdb, rundir, sizeof(rundir));

@@ -66,6 +66,7 @@ struct driver {
 	struct loop_source *kick; /* there may be something to do */
 	struct loop_source *later; /* the same after a pause, with what was refused */
 	bool pausing; /* until then */
+	struct loop_source *look; /* the same, after flows of ours were removed */
 	struct loop_source *patience; /* how long is the switch waited for */
 	uint64_t patience_us;
 	bool by_kernel_routes; /* the tunnels' packets go */

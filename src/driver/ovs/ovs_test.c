@@ -120,6 +120,20 @@ static void flows_that_others_remove_come_back(void **state)
 	assert_equal_to(PLAN);
 }
 
+/* However long the pause is until that is tried again. */
+static void flows_come_back_soon_while_a_record_is_refused(void **state)
+{
+	long all;
+
+	(void)state;
+	sync_to(PLAN);
+	all = flows();
+	bed.driver->tries = 20;
+	ovs_later(bed.driver);
+	sh(OFCTL "del-flows br-int");
+	until_number(OFCTL "dump-flows br-int | grep -c cookie=0x6e74", all);
+}
+
 static void the_flows_of_others_are_left_alone(void **state)
 {
 	(void)state;
@@ -506,6 +520,7 @@ int main(int argc, char **argv)
 		CASE(the_mark_of_a_port_that_goes_is_taken_away_after_its_flows),
 		CASE(the_mark_of_a_port_that_went_while_nobody_looked_is_taken_away),
 		CASE(flows_that_others_remove_come_back),
+		CASE(flows_come_back_soon_while_a_record_is_refused),
 		CASE(the_flows_of_others_are_left_alone),
 		CASE(meters_come_with_their_ports_and_go_with_them),
 		CASE(meters_of_the_tunnels_number_are_anothers),

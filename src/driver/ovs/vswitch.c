@@ -128,6 +128,20 @@ static void refused(struct vswitch *v, const char *why)
 	v->refused_us = 2 * v->refused_us < REFUSED_MAX_US ? 2 * v->refused_us : REFUSED_MAX_US;
 }
 
+/* Where integration_bridge was another one before, the database's own words would not lead to that. */
+static void change_refused(struct vswitch *v, const char *why)
+{
+	char text[240];
+
+	if (!view_tunnel_is_elsewhere(&v->view))
+		return refused(v, why);
+	snprintf(text, sizeof(text),
+		 "%s is a port of another bridge than %s: 'neutrino-agent cleanup' with that as integration_bridge "
+		 "removes it",
+		 VSWITCH_TUNNEL_PORT, v->config.bridge);
+	refused(v, text);
+}
+
 static void on_written(int r, const json_t *result, const char *err_text, void *arg)
 {
 	struct vswitch *v = arg;
@@ -137,7 +151,7 @@ static void on_written(int r, const json_t *result, const char *err_text, void *
 	if (r == 0)
 		write_wanted(v);
 	else if (r != -ECONNRESET)
-		refused(v, err_text);
+		change_refused(v, err_text);
 }
 
 static void on_refused(void *arg)

@@ -82,6 +82,19 @@ void view_each(const struct view *view, view_fn fn, void *arg)
 	}
 }
 
+bool view_tunnel_is_elsewhere(const struct view *view)
+{
+	const char *uuid;
+	json_t *row;
+
+	json_object_foreach((json_t *)view->interfaces, uuid, row)
+	{
+		if (!strcmp(datum_string(json_object_get(row, "name")), VSWITCH_TUNNEL_PORT))
+			return !view->tunnel_uuid || strcmp(uuid, view->tunnel_uuid) != 0;
+	}
+	return false;
+}
+
 bool view_is_userspace(const struct view *view)
 {
 	return !strcmp(datum_string(json_object_get(view->bridge, "datapath_type")), "netdev");

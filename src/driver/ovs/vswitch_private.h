@@ -35,6 +35,7 @@ struct ovsdb;
 bool view_update(struct view *view, const struct ovsdb *o, const char *bridge);
 typedef void (*view_fn)(const char *uuid, const json_t *interface, void *arg);
 void view_each(const struct view *view, view_fn fn, void *arg); /* each interface of the bridge */
+bool view_tunnel_is_elsewhere(const struct view *view); /* in another bridge: names are unique */
 bool view_is_userspace(const struct view *view); /* datapath_type netdev: devices made again are dead */
 
 const char *mark_of(const json_t *row, const char *key); /* of external_ids, or NULL */

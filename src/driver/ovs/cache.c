@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "driver/ovs/cache.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,13 @@
 #include "io/loop.h"
 
 #define REST_US 100000 /* in a row of changes: what comes finds an empty cache, which costs ovs-vswitchd its time */
+#define RETRY_US 1000000
 
 struct cache {
 	struct unixctl *unixctl;
 	bool faulty; /* as far as is known */
 	bool busy, again; /* it is being emptied, or was just now; and must be once more */
+	bool failed; /* the last time; it was said */
 	struct loop_source *rest;
 };
 
@@ -63,9 +66,11 @@ static void on_purged(int r, const char *text, void *arg)
 {
 	struct cache *c = arg;
 
-	if (r < 0)
-		LOG_LIMIT(log_warn, 1, "the cache of Open vSwitch is not emptied after a change: %s", text);
-	loop_timer_arm(c->rest, REST_US);
+	if (r < 0 && !c->failed)
+		log_warn("the cache of Open vSwitch is not emptied after a change: %s", text);
+	c->failed = r < 0;
+	c->again |= c->failed && r != -EIO; /* it was not asked */
+	loop_timer_arm(c->rest, c->failed ? RETRY_US : REST_US);
 }
 
 static void purge(struct cache *c)

@@ -23,7 +23,7 @@ struct cache *cache_open(struct loop *loop, const char *rundir); /* `rundir`: th
 struct cache *cache_close(struct cache *c); /* accepts NULL, returns NULL. Not from a callback. */
 void cache_again(struct cache *c); /* another ovs-vswitchd runs, perhaps another version */
 /* Flows that were there are gone, or do something else. It is emptied at once, or a tenth of a second after the last
- * time. */
+ * time; where it cannot be asked, that is said in the log, and tried again every second. */
 void cache_changed(struct cache *c);
 /* Whether an ovs-vswitchd of this version is such a one: "ovs-vswitchd (Open vSwitch) 3.1.0"; also what cannot be read.
  */

@@ -11,7 +11,8 @@
 
 #define PRIORITY_DEFAULT 32768 /* which ovs-ofctl does not write */
 
-int match_read(const uint8_t *at, size_t n, struct match_entry *ret)
+/* The entry at `at`, of which n bytes are there; returns its bytes, or -EINVAL: cut short, or nothing that we know. */
+static int match_read(const uint8_t *at, size_t n, struct match_entry *ret)
 {
 	const struct field_info *i;
 	uint32_t header;

@@ -15,8 +15,6 @@ struct match_entry {
 	uint64_t value, mask;
 };
 
-/* The entry at `at`, of which n bytes are there; returns its bytes, or -EINVAL: cut short, or nothing that we know. */
-int match_read(const uint8_t *at, size_t n, struct match_entry *ret);
 bool match_find(const struct flow *f, enum field field, struct match_entry *ret);
 /* False: the field is there already, or there is no room. A mask of 0: nothing. */
 bool match_insert(struct flow *f, const struct match_entry *e);

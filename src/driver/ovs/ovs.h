@@ -172,7 +172,6 @@ struct ovs_ask;
 #define OVS_ASK_US 5000000 /* somebody waits for the answer */
 #define OVS_COUNT_US 500000 /* nobody does */
 int ovs_ask_open(const char *mgmt, uint64_t within_us, struct ovs_ask **ret, struct err *err);
-struct ovs_ask *ovs_ask_close(struct ovs_ask *a);
 void ovs_ask_closep(struct ovs_ask **a);
 int ovs_ask_dump(struct ovs_ask *a, uint8_t table, uint64_t cookie, uint64_t mask, openflow_flow_fn fn, void *arg,
 		 struct err *err);

@@ -62,6 +62,16 @@ static void on_done(int r, const char *why, void *arg)
 		snprintf(a->why, sizeof(a->why), "%s", why && *why ? why : strerror(-r));
 }
 
+void ovs_ask_closep(struct ovs_ask **a)
+{
+	if (!*a)
+		return;
+	openflow_close((*a)->openflow);
+	loop_source_free((*a)->deadline);
+	loop_free((*a)->loop);
+	free(*a);
+}
+
 int ovs_ask_open(const char *mgmt, uint64_t within_us, struct ovs_ask **ret, struct err *err)
 {
 	struct ovs_ask *a = xcalloc(1, sizeof(*a));
@@ -76,27 +86,11 @@ int ovs_ask_open(const char *mgmt, uint64_t within_us, struct ovs_ask **ret, str
 		loop_turn(a->loop, UINT64_MAX);
 	if (!openflow_is_up(a->openflow)) {
 		err_set(err, ERR_UNAVAILABLE, "", "Open vSwitch: %s: %s", mgmt, a->why);
-		ovs_ask_close(a);
+		ovs_ask_closep(&a);
 		return -EAGAIN;
 	}
 	*ret = a;
 	return 0;
-}
-
-struct ovs_ask *ovs_ask_close(struct ovs_ask *a)
-{
-	if (!a)
-		return NULL;
-	openflow_close(a->openflow);
-	loop_source_free(a->deadline);
-	loop_free(a->loop);
-	free(a);
-	return NULL;
-}
-
-void ovs_ask_closep(struct ovs_ask **a)
-{
-	ovs_ask_close(*a);
 }
 
 static int wait_for_answer(struct ovs_ask *a, struct err *err)

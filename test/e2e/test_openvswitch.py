@@ -205,6 +205,22 @@ def test_a_device_made_again_under_its_name_is_plugged_again(watched):
     all_see(watched)
 
 
+def test_a_vm_is_started_anew_while_the_agent_is_down(watched):
+    """As libvirt plugs it, all at once: Open vSwitch sees no change, and goes on with the device that is gone."""
+    lab, vm = watched.lab, watched.blue1
+    device, port = vm.data["device"], vm.data["port"]
+    lab.kill(f"agent@{HOST}")
+    underlay.unplug(lab.host(HOST).need(), device)
+    vm.connect()
+    on_host(watched, "ovs-vsctl", "del-port", device, "--", "add-port", "br-int", device,
+            "--", "set", "Interface", device, f"external_ids:iface-id={port}")
+    lab.start(f"agent@{HOST}")
+    until("it is reached", lambda: ping(watched.green2, vm.ip, 1, options=["-W", "0.2"])[1], 10)
+    until("it is installed", lambda: row(watched, device, "external_ids:neutrino-installed") == '"true"', 10)
+    assert row(watched, device, "ofport_request") == "[]"
+    all_see(watched)
+
+
 def test_a_port_without_a_device_is_told(watched):
     """Its row says why; when the device comes all is well."""
     lab, api, vm = watched.lab, watched.api, watched.blue1

@@ -207,10 +207,12 @@ static void open_vswitch(void)
 	static const struct vswitch_events events = {
 		.ready = on_ready, .iface = on_iface, .iface_gone = on_gone, .warning = on_warning
 	};
+	unsigned before = bed.readies;
 	struct err err;
 
 	if (vswitch_open(bed.loop, &bed.config, &events, &bed.vswitch, &err) < 0)
 		fail_msg("%s", err.text);
+	UNTIL(bed.readies > before); /* it has seen what is there */
 }
 
 static int setup(void **state)
@@ -335,6 +337,37 @@ static void test_made_again_unseen(void **state)
 	open_vswitch();
 	UNTIL(is_back("[]"));
 	assert_passes();
+}
+
+/* As libvirt plugs it: Open vSwitch sees no change and goes on with the device that is gone. The row has no marks. */
+static void test_plugged_anew_unseen(void **state)
+{
+	uint32_t others;
+
+	(void)state;
+	open_vswitch();
+	plug_two();
+	bed.vswitch = vswitch_close(bed.vswitch);
+	tap_close(&bed.t1);
+	tap_open(&bed.t1, "t1");
+	sh("ovs-vsctl del-port t1 -- add-port br-int t1 -- set interface t1 external_ids:iface-id=" ID_1
+	   " external_ids:vm-uuid=x");
+	sh("ovs-vsctl wait-until interface t1 ifindex=$(ip -o link show t1 | cut -d: -f1)");
+	bed.iface[0].state = bed.iface[1].state = VSWITCH_IFACE_WAIT;
+	open_vswitch();
+	UNTIL(both_up());
+	others = bed.iface[1].ofport;
+	vswitch_installed(bed.vswitch, &bed.iface[0].port, true);
+	UNTIL(bed.iface[0].state == VSWITCH_IFACE_WAIT);
+	UNTIL(is_back("[]"));
+	assert_passes();
+	vswitch_installed(bed.vswitch, &bed.iface[0].port, true);
+	UNTIL(*printed("ovs-vsctl --if-exists get interface t1 external_ids:neutrino-ifindex"));
+	assert_int_equal(bed.iface[0].state, VSWITCH_IFACE_UP);
+	assert_passes();
+	/* Of a port that is none of ours it is not our business. */
+	assert_int_equal(bed.iface[1].ofport, others);
+	assert_string_equal(printed("ovs-vsctl get interface t2 external_ids | xargs"), "{iface-id=" ID_2 "}");
 }
 
 /* Whoever began is gone in the middle of it. */
@@ -666,6 +699,7 @@ int main(void)
 		T(test_made_again),
 		T(test_made_again_with_its_number),
 		T(test_made_again_unseen),
+		T(test_plugged_anew_unseen),
 		T(test_killed_between),
 		T(test_first_packet),
 		T(test_forgotten),

@@ -27,6 +27,7 @@ struct plug {
 	bool member; /* seen in the bridge at the last look */
 	bool due; /* there may be something to write */
 	json_int_t ifindex; /* of the device that was opened; 0: it was gone already; -1: none is, or it is not known */
+	bool unseen; /* it was opened before we came, and no mark says that it was this device */
 	struct vswitch_iface now;
 	struct port *port; /* of now.port; NULL: it is none's */
 	struct plug *prev, *next; /* of the same port */
@@ -49,22 +50,26 @@ struct ifaces {
 	struct plug *plugs;
 	struct port *ports;
 	bool userspace; /* devices that are made again are dead */
+	bool looked; /* at all that was there when we came */
 };
 
 /* ------------------------------------------------------------------ a row */
 
 /* The first device after Open vSwitch gave a number, or another one because we asked for it, is the one that it opened.
  */
-static void follow_device(struct plug *p)
+static void follow_device(struct plug *p, bool looked)
 {
 	bool anew = mark_of(p->row, MARK_REPLUG) && replug_is_away(p->row);
 	json_int_t ofport = 0, ifindex;
 
 	datum_integer(json_object_get(p->row, "ofport"), &ofport);
-	if (ofport <= 0)
+	if (ofport <= 0) {
 		p->ifindex = -1;
-	else if ((p->ifindex < 0 || anew) && datum_integer(json_object_get(p->row, "ifindex"), &ifindex))
+		p->unseen = false;
+	} else if ((p->ifindex < 0 || anew) && datum_integer(json_object_get(p->row, "ifindex"), &ifindex)) {
 		p->ifindex = ifindex;
+		p->unseen = !looked && !mark_of(p->row, MARK_REPLUG);
+	}
 }
 
 /* Whether Open vSwitch took the device from the system, and which it is now; 0: it is gone. */
@@ -82,6 +87,17 @@ static bool is_dead(const struct ifaces *s, const struct plug *p)
 
 	return s->userspace && is_of_system(p->row, &ifindex) && ifindex > 0 && p->ifindex >= 0 &&
 	       p->ifindex != ifindex;
+}
+
+/*
+ * It may be dead: a row deleted and made again in one transaction is no change to Open vSwitch, which goes on with
+ * the device that it had. Only asked of ports that are ours, others may go by their OpenFlow numbers.
+ */
+static bool may_be_dead(const struct ifaces *s, const struct plug *p)
+{
+	json_int_t ifindex;
+
+	return s->userspace && p->unseen && is_of_system(p->row, &ifindex) && ifindex > 0;
 }
 
 /* A device that is not there is nobody's fault: a VM's comes and goes. */
@@ -167,7 +183,7 @@ static void read_row(struct ifaces *s, struct plug *p, json_t *row)
 	json_decref(p->row);
 	p->row = row;
 	p->due = true;
-	follow_device(p);
+	follow_device(p, s->looked);
 	has_port = read_iface(s, p, &now);
 	if (p->port && has_port && !memcmp(&now, &p->now, sizeof(now)))
 		return;
@@ -293,6 +309,7 @@ void ifaces_update(struct ifaces *s, const struct view *view, bool members)
 		if (row && (row != p->row || again))
 			read_row(s, p, row);
 	}
+	s->looked |= members;
 	tell_all(s);
 }
 
@@ -356,6 +373,8 @@ static void write_plug(const struct ifaces *s, struct writing *w, struct plug *p
 		replug(w, p);
 	} else if (strcmp(p->uuid, port->said_uuid) != 0) {
 		ops_marks(w->ops, p->uuid, p->row, false, 0);
+	} else if (port->installed == INSTALLED_YES && may_be_dead(s, p)) {
+		replug(w, p);
 	} else if (port->installed != INSTALLED_UNTOLD) {
 		ops_marks(w->ops, p->uuid, p->row, port->installed == INSTALLED_YES, p->ifindex);
 	}

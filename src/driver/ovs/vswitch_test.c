@@ -596,7 +596,7 @@ static size_t on_data_of_dead(struct stream *s, const char *bytes, size_t n, voi
 	}
 	id = strstr(request, "\"id\":");
 	assert_non_null(id);
-	answer = xasprintf("{\"id\":%d,\"error\":null,\"result\":%s}", atoi(id + 5),
+	answer = xasprintf("{\"id\":%ld,\"error\":null,\"result\":%s}", strtol(id + 5, NULL, 10),
 			   strstr(request, "get_schema") ? "{'tables':{}}" : dead);
 	for (char *quote = answer; (quote = strchr(quote, '\''));)
 		*quote = '"';

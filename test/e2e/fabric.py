@@ -14,6 +14,11 @@ from lab.traffic import ping
 CIDRS = {"blue": "10.0.1.0/24", "green": "10.0.2.0/24"}
 VMS = [("blue1", "blue", "compute1"), ("green1", "green", "compute1"),
        ("blue2", "blue", "compute2"), ("green2", "green", "compute2")]
+LAST = 199 # behind it are addresses that no port gets
+
+
+def host_of(cidr, n):
+    return str(ipaddress.ip_network(cidr)[n])
 
 
 class Fabric:
@@ -27,7 +32,8 @@ class Fabric:
         self.router = self.api.create("routers", name="router", distributed=True)
         for name, cidr in CIDRS.items():
             self.networks[name] = self.api.create("networks", name=name)
-            self.subnets[name] = self.api.create("subnets", network_id=self.networks[name]["id"], cidr=cidr, ip_version=4)
+            self.subnets[name] = self.api.create("subnets", network_id=self.networks[name]["id"], cidr=cidr, ip_version=4,
+                                                 allocation_pools=[{"start": host_of(cidr, 2), "end": host_of(cidr, LAST)}])
             self.add_interface(name)
         for name, network, host in VMS:
             lab.boot(name, network, host)
@@ -46,6 +52,10 @@ class Fabric:
 
     def gateway_ip(self, network):
         return self.subnets[network]["gateway_ip"]
+
+    @staticmethod
+    def nobodys_ip(network):
+        return host_of(CIDRS[network], LAST + 1)
 
     def gateway_mac(self, network):
         return self.gateways[network]["mac_address"]

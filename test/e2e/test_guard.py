@@ -58,7 +58,7 @@ def from_vm(f, case):
         "mac of the gateway": ("spoof_mac", Ether(src=gateway, dst=remote.mac) / ip / echo),
         "group mac": ("spoof_mac", Ether(src="01:00:5e:00:00:01", dst=remote.mac) / ip / echo),
         "stranger's mac": ("spoof_mac", Ether(src=STRANGER, dst=remote.mac) / ip / echo),
-        "ip of a neighbour": ("spoof_ip", good / IP(src="10.0.1.250", dst=remote.ip) / echo),
+        "ip of nobody": ("spoof_ip", good / IP(src=f.nobodys_ip("blue"), dst=remote.ip) / echo),
         "ip of the gateway": ("spoof_ip", good / IP(src=f.gateway_ip("blue"), dst=remote.ip) / echo),
         "routed, ip of another network": ("spoof_ip", to_gateway / IP(src=local.ip, dst=routed.ip) / echo),
         "arp reply for a neighbour": ("spoof_arp", arp / ARP(op=2, hwsrc=a.mac, psrc=remote.ip, pdst=a.ip)),
@@ -68,7 +68,7 @@ def from_vm(f, case):
         "ipv6": ("ipv6", good / IPv6(src="fe80::1", dst="fe80::2") / b"x"),
         "other ethertype": ("ethertype", Ether(src=a.mac, dst=remote.mac, type=0x1234) / Raw(b"x" * 46)),
         "unknown mac": ("unknown_mac", Ether(src=a.mac, dst=STRANGER) / ip / echo),
-        "no neighbour": ("no_neighbour", to_gateway / IP(src=a.ip, dst="10.0.2.250") / echo),
+        "no neighbour": ("no_neighbour", to_gateway / IP(src=a.ip, dst=f.nobodys_ip("green")) / echo),
         "multicast to the gateway": ("not_routed", to_gateway / IP(src=a.ip, dst="224.0.0.5") / echo),
         "link-local to the gateway": ("not_routed", to_gateway / IP(src=a.ip, dst="169.254.1.1") / echo),
         "tcp to the gateway": ("router_address", to_gateway / IP(src=a.ip, dst=f.gateway_ip("blue")) / TCP(dport=22)),
@@ -82,7 +82,7 @@ def from_vm(f, case):
     }[case] if case else None
 
 
-CASES = ["mac of a neighbour", "mac of the gateway", "group mac", "stranger's mac", "ip of a neighbour", "ip of the gateway",
+CASES = ["mac of a neighbour", "mac of the gateway", "group mac", "stranger's mac", "ip of nobody", "ip of the gateway",
          "routed, ip of another network", "arp reply for a neighbour", "arp reply for the gateway",
          "arp with another mac inside", "tagged", "ipv6", "other ethertype", "unknown mac", "no neighbour",
          "multicast to the gateway", "link-local to the gateway", "tcp to the gateway",

@@ -54,7 +54,7 @@ def test_its_packets_are_routed(watched, guest, peer):
 def test_it_may_not_spoof(watched, guest):
     before = watched.counters("compute2").get("drop_spoof_ip", 0)
     frame = Ether(src=guest.mac, dst=watched.gateway_mac("green"))
-    guest.send(frame / IP(src="10.0.2.250", dst=watched.blue1.ip) / UDP(sport=7, dport=7))
+    guest.send(frame / IP(src=watched.nobodys_ip("green"), dst=watched.blue1.ip) / UDP(sport=7, dport=7))
     until("it is counted", lambda: watched.counters("compute2").get("drop_spoof_ip", 0) == before + 1, 10)
     with pytest.raises(queue.Empty):
         guest.other.get_nowait()

@@ -52,100 +52,94 @@ static void assert_json(const json_t *have, const char *want, const char *line)
 	free(text);
 }
 
+static const struct {
+	const char *line, *body;
+} body_cases[] = {
+	{ "net-create n1", "{\"admin_state_up\":true, \"name\":\"n1\"}" },
+	{ "net-create --admin-state-down n1", "{\"admin_state_up\":false, \"name\":\"n1\"}" },
+	{ "net-create --admin_state_down n1", "{\"admin_state_up\":false, \"name\":\"n1\"}" },
+	{ "net-create n1 --tenant-id t --shared",
+	  "{\"admin_state_up\":true, \"name\":\"n1\", \"tenant_id\":\"t\", \"shared\":true}" },
+	{ "net-create --project-id=t n1", "{\"admin_state_up\":true, \"name\":\"n1\", \"project_id\":\"t\"}" },
+	{ "net-create n1 --provider:network_type vxlan --provider:segmentation-id 7",
+	  "{\"admin_state_up\":true, \"name\":\"n1\", \"provider:network_type\":\"vxlan\", "
+	  "\"provider:segmentation_id\":7}" },
+	/* what the tables do not know */
+	{ "net-create n1 --port-security-enabled=False",
+	  "{\"admin_state_up\":true, \"name\":\"n1\", \"port_security_enabled\":\"False\"}" },
+	{ "net-create --flag n1", "{\"admin_state_up\":true, \"name\":\"n1\", \"flag\":true}" },
+	{ "net-create --key v n1", "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":\"v\"}" },
+	{ "net-create n1 --key v w", "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":[\"v\",\"w\"]}" },
+	{ "net-create n1 --key type=int 5", "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":5}" },
+	{ "net-create n1 --key type=int -5", "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":-5}" },
+	{ "net-create --key type=int 5 n1", "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":5}" },
+	{ "net-create n1 --key type=bool true", "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":true}" },
+	{ "net-create n1 --key list=true v", "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":[\"v\"]}" },
+	{ "net-create n1 --key type=dict list=true a=1,b=2 c=3",
+	  "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":[{\"a\":\"1\",\"b\":\"2\"},{\"c\":\"3\"}]}" },
+	{ "net-create n1 --admin_state_up False", "{\"admin_state_up\":\"False\", \"name\":\"n1\"}" },
+	{ "net-create n1 -- --key v", "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":\"v\"}" },
+	{ "net-update n1 --name n2", "{\"name\":\"n2\"}" },
+	{ "net-update n1 --tags action=clear", "{\"tags\":null}" },
+	{ "net-update n1", "{}" },
+	{ "net-update n1 --admin_state_up type=bool False", "{\"admin_state_up\":false}" },
+	{ "subnet-create n1 10.0.1.0/24", "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4}" },
+	{ "subnet-create n1 10.0.1.0/24 --no-gateway --disable-dhcp --name s",
+	  "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4, \"gateway_ip\":null, "
+	  "\"enable_dhcp\":false, \"name\":\"s\"}" },
+	{ "subnet-create --gateway 10.0.1.9 n1 10.0.1.0/24 --enable-dhcp=False",
+	  "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4, \"gateway_ip\":\"10.0.1.9\", "
+	  "\"enable_dhcp\":false}" },
+	{ "subnet-create n1 --enable-dhcp 10.0.1.0/24",
+	  "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4, \"enable_dhcp\":true}" },
+	{ "subnet-create n1 10.0.1.0/24 --allocation-pool start=10.0.1.5,end=10.0.1.9 --allocation_pool "
+	  "end=10.0.1.12,start=10.0.1.11",
+	  "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4, \"allocation_pools\":["
+	  "{\"start\":\"10.0.1.5\",\"end\":\"10.0.1.9\"},{\"start\":\"10.0.1.11\",\"end\":\"10.0.1.12\"}]}" },
+	{ "subnet-create n1 10.0.1.0/24 --dns-nameserver 1.1.1.1 --dns-nameserver 8.8.8.8 --host-route "
+	  "destination=10.9.0.0/16,nexthop=10.0.1.4",
+	  "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4, "
+	  "\"dns_nameservers\":[\"1.1.1.1\",\"8.8.8.8\"],"
+	  "\"host_routes\":[{\"destination\":\"10.9.0.0/16\",\"nexthop\":\"10.0.1.4\"}]}" },
+	{ "subnet-create n1 10.0.1.0/24 --dns-name 1.1.1.1 --desc x",
+	  "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4, "
+	  "\"dns_nameservers\":[\"1.1.1.1\"],"
+	  "\"description\":\"x\"}" },
+	{ "port-create n1 --fixed-ip subnet_id=s1,ip_address=10.0.1.7 --fixed-ip ip_address=10.0.1.8 --host "
+	  "compute1",
+	  "{\"network_id\":\"n1\", \"admin_state_up\":true, \"binding:host_id\":\"compute1\","
+	  "\"fixed_ips\":[{\"subnet_id\":\"s1\",\"ip_address\":\"10.0.1.7\"},{\"ip_address\":\"10.0.1.8\"}]}" },
+	{ "port-create --binding:host_id=c1 --mac-address fa:16:3e:00:00:07 --device-id d --device-owner "
+	  "compute:nova n1",
+	  "{\"network_id\":\"n1\", \"admin_state_up\":true, \"binding:host_id\":\"c1\","
+	  "\"mac_address\":\"fa:16:3e:00:00:07\", \"device_id\":\"d\", \"device_owner\":\"compute:nova\"}" },
+	{ "port-update p --binding-profile {\"migrating_to\":\"c2\"} --admin-state-up False "
+	  "--no-allowed-address-pairs",
+	  "{\"binding:profile\":{\"migrating_to\":\"c2\"}, \"admin_state_up\":false, "
+	  "\"allowed_address_pairs\":[]}" },
+	{ "router-create r1", "{\"admin_state_up\":true, \"name\":\"r1\"}" },
+	{ "router-create --distributed=True r1", "{\"admin_state_up\":true, \"name\":\"r1\", \"distributed\":true}" },
+	{ "router-create --distributed False r1", "{\"admin_state_up\":true, \"name\":\"r1\", \"distributed\":false}" },
+	{ "router-create --distributed true r1", "{\"admin_state_up\":true, \"name\":\"r1\", \"distributed\":true}" },
+	{ "router-create --distributed r1", "{\"admin_state_up\":true, \"name\":\"r1\", \"distributed\":true}" },
+	{ "router-create r1 --distributed", "{\"admin_state_up\":true, \"name\":\"r1\", \"distributed\":true}" },
+	{ "router-update r1 --admin-state-up=False", "{\"admin_state_up\":false}" },
+	{ "router-update r1 --no-routes", "{\"routes\":null}" },
+	{ "router-update r1 --route destination=10.9.0.0/16,nexthop=10.0.1.4",
+	  "{\"routes\":[{\"destination\":\"10.9.0.0/16\",\"nexthop\":\"10.0.1.4\"}]}" },
+	{ "agent-update a --admin-state-down", "{\"admin_state_up\":false}" },
+};
+
 static void bodies(void **state)
 {
-	static const struct {
-		const char *line, *body;
-	} cases[] = {
-		{ "net-create n1", "{\"admin_state_up\":true, \"name\":\"n1\"}" },
-		{ "net-create --admin-state-down n1", "{\"admin_state_up\":false, \"name\":\"n1\"}" },
-		{ "net-create --admin_state_down n1", "{\"admin_state_up\":false, \"name\":\"n1\"}" },
-		{ "net-create n1 --tenant-id t --shared",
-		  "{\"admin_state_up\":true, \"name\":\"n1\", \"tenant_id\":\"t\", \"shared\":true}" },
-		{ "net-create --project-id=t n1", "{\"admin_state_up\":true, \"name\":\"n1\", \"project_id\":\"t\"}" },
-		{ "net-create n1 --provider:network_type vxlan --provider:segmentation-id 7",
-		  "{\"admin_state_up\":true, \"name\":\"n1\", \"provider:network_type\":\"vxlan\", "
-		  "\"provider:segmentation_id\":7}" },
-		/* what the tables do not know */
-		{ "net-create n1 --port-security-enabled=False",
-		  "{\"admin_state_up\":true, \"name\":\"n1\", \"port_security_enabled\":\"False\"}" },
-		{ "net-create --flag n1", "{\"admin_state_up\":true, \"name\":\"n1\", \"flag\":true}" },
-		{ "net-create --key v n1", "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":\"v\"}" },
-		{ "net-create n1 --key v w", "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":[\"v\",\"w\"]}" },
-		{ "net-create n1 --key type=int 5", "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":5}" },
-		{ "net-create n1 --key type=int -5", "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":-5}" },
-		{ "net-create --key type=int 5 n1", "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":5}" },
-		{ "net-create n1 --key type=bool true", "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":true}" },
-		{ "net-create n1 --key list=true v", "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":[\"v\"]}" },
-		{ "net-create n1 --key type=dict list=true a=1,b=2 c=3",
-		  "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":[{\"a\":\"1\",\"b\":\"2\"},{\"c\":\"3\"}]}" },
-		{ "net-create n1 --admin_state_up False", "{\"admin_state_up\":\"False\", \"name\":\"n1\"}" },
-		{ "net-create n1 -- --key v", "{\"admin_state_up\":true, \"name\":\"n1\", \"key\":\"v\"}" },
-		{ "net-update n1 --name n2", "{\"name\":\"n2\"}" },
-		{ "net-update n1 --tags action=clear", "{\"tags\":null}" },
-		{ "net-update n1", "{}" },
-		{ "net-update n1 --admin_state_up type=bool False", "{\"admin_state_up\":false}" },
-		{ "subnet-create n1 10.0.1.0/24",
-		  "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4}" },
-		{ "subnet-create n1 10.0.1.0/24 --no-gateway --disable-dhcp --name s",
-		  "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4, \"gateway_ip\":null, "
-		  "\"enable_dhcp\":false, \"name\":\"s\"}" },
-		{ "subnet-create --gateway 10.0.1.9 n1 10.0.1.0/24 --enable-dhcp=False",
-		  "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4, \"gateway_ip\":\"10.0.1.9\", "
-		  "\"enable_dhcp\":false}" },
-		{ "subnet-create n1 --enable-dhcp 10.0.1.0/24",
-		  "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4, \"enable_dhcp\":true}" },
-		{ "subnet-create n1 10.0.1.0/24 --allocation-pool start=10.0.1.5,end=10.0.1.9 --allocation_pool "
-		  "end=10.0.1.12,start=10.0.1.11",
-		  "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4, \"allocation_pools\":["
-		  "{\"start\":\"10.0.1.5\",\"end\":\"10.0.1.9\"},{\"start\":\"10.0.1.11\",\"end\":\"10.0.1.12\"}]}" },
-		{ "subnet-create n1 10.0.1.0/24 --dns-nameserver 1.1.1.1 --dns-nameserver 8.8.8.8 --host-route "
-		  "destination=10.9.0.0/16,nexthop=10.0.1.4",
-		  "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4, "
-		  "\"dns_nameservers\":[\"1.1.1.1\",\"8.8.8.8\"],"
-		  "\"host_routes\":[{\"destination\":\"10.9.0.0/16\",\"nexthop\":\"10.0.1.4\"}]}" },
-		{ "subnet-create n1 10.0.1.0/24 --dns-name 1.1.1.1 --desc x",
-		  "{\"network_id\":\"n1\", \"cidr\":\"10.0.1.0/24\", \"ip_version\":4, "
-		  "\"dns_nameservers\":[\"1.1.1.1\"],"
-		  "\"description\":\"x\"}" },
-		{ "port-create n1 --fixed-ip subnet_id=s1,ip_address=10.0.1.7 --fixed-ip ip_address=10.0.1.8 --host "
-		  "compute1",
-		  "{\"network_id\":\"n1\", \"admin_state_up\":true, \"binding:host_id\":\"compute1\","
-		  "\"fixed_ips\":[{\"subnet_id\":\"s1\",\"ip_address\":\"10.0.1.7\"},{\"ip_address\":\"10.0.1.8\"}]}" },
-		{ "port-create --binding:host_id=c1 --mac-address fa:16:3e:00:00:07 --device-id d --device-owner "
-		  "compute:nova n1",
-		  "{\"network_id\":\"n1\", \"admin_state_up\":true, \"binding:host_id\":\"c1\","
-		  "\"mac_address\":\"fa:16:3e:00:00:07\", \"device_id\":\"d\", \"device_owner\":\"compute:nova\"}" },
-		{ "port-update p --binding-profile {\"migrating_to\":\"c2\"} --admin-state-up False "
-		  "--no-allowed-address-pairs",
-		  "{\"binding:profile\":{\"migrating_to\":\"c2\"}, \"admin_state_up\":false, "
-		  "\"allowed_address_pairs\":[]}" },
-		{ "router-create r1", "{\"admin_state_up\":true, \"name\":\"r1\"}" },
-		{ "router-create --distributed=True r1",
-		  "{\"admin_state_up\":true, \"name\":\"r1\", \"distributed\":true}" },
-		{ "router-create --distributed False r1",
-		  "{\"admin_state_up\":true, \"name\":\"r1\", \"distributed\":false}" },
-		{ "router-create --distributed true r1",
-		  "{\"admin_state_up\":true, \"name\":\"r1\", \"distributed\":true}" },
-		{ "router-create --distributed r1",
-		  "{\"admin_state_up\":true, \"name\":\"r1\", \"distributed\":true}" },
-		{ "router-create r1 --distributed",
-		  "{\"admin_state_up\":true, \"name\":\"r1\", \"distributed\":true}" },
-		{ "router-update r1 --admin-state-up=False", "{\"admin_state_up\":false}" },
-		{ "router-update r1 --no-routes", "{\"routes\":null}" },
-		{ "router-update r1 --route destination=10.9.0.0/16,nexthop=10.0.1.4",
-		  "{\"routes\":[{\"destination\":\"10.9.0.0/16\",\"nexthop\":\"10.0.1.4\"}]}" },
-		{ "agent-update a --admin-state-down", "{\"admin_state_up\":false}" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+	for (size_t i = 0; i < N_ELEMENTS(body_cases); i++) {
 		struct args a;
 		struct err err = { 0 };
 
-		if (parse(cases[i].line, &a, &err) < 0)
-			fail_msg("%s: %s", cases[i].line, err.text);
-		assert_json(a.body, cases[i].body, cases[i].line);
+		if (parse(body_cases[i].line, &a, &err) < 0)
+			fail_msg("%s: %s", body_cases[i].line, err.text);
+		assert_json(a.body, body_cases[i].body, body_cases[i].line);
 		args_done(&a);
 	}
 }

@@ -112,8 +112,10 @@ static void test_emptied(void **state)
 	int r = sandbox_start(&s, &err);
 
 	(void)state;
-	if (r == -ENOENT)
+	if (r == -ENOENT) {
+		print_message("skipped: %s\n", err.text);
 		skip();
+	}
 	assert_int_equal(r, 0);
 	utstring_new(version);
 	assert_int_equal(sandbox_run(&s, version, APPCTL "version"), 0);

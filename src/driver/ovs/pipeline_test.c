@@ -225,8 +225,10 @@ static int start(void **state)
 	r = sandbox_start(&bed.sandbox, &err);
 	if (r < 0 && r != -ENOENT)
 		fail_msg("%s", err.text);
-	if (r < 0)
+	if (r < 0) {
+		print_message("skipped: %s\n", err.text);
 		return 0;
+	}
 	bed.loop = loop_new();
 	bed.openflow = openflow_open(bed.loop, bed.sandbox.mgmt, &events);
 	UNTIL(openflow_is_up(bed.openflow));

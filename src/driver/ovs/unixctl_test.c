@@ -79,8 +79,10 @@ static void test_commands(void **state)
 	int r = sandbox_start(&s, &err);
 
 	(void)state;
-	if (r == -ENOENT)
+	if (r == -ENOENT) {
+		print_message("skipped: %s\n", err.text);
 		skip();
+	}
 	assert_int_equal(r, 0);
 	bed.u = unixctl_open(bed.loop, s.dir);
 	call("version", NULL);

@@ -108,8 +108,12 @@ static int setup(void **state)
 	(void)state;
 	memset(&bed, 0, sizeof(bed));
 	r = sandbox_start(&bed.box, &err);
+	if (r == -ENOENT) {
+		print_message("skipped: %s\n", err.text);
+		return 0;
+	}
 	if (r < 0)
-		return r == -ENOENT ? 0 : r;
+		return r;
 	bed.loop = loop_new();
 	snprintf(bed.where, sizeof(bed.where), "unix:%s", bed.box.db);
 	bed.config = (struct vswitch_config) { .ovsdb = bed.where,
@@ -505,7 +509,37 @@ static void test_lost_database(void **state)
 	assert_string_equal(printed("ovs-vsctl --no-wait list-br"), "br-int");
 }
 
-/* ---- a server that says yes to all, and does nothing ---- */
+/* ---- a server that is none: a test's own answers ---- */
+
+static struct {
+	struct listener *listener;
+	struct stream *stream;
+	const struct stream_events *events;
+} fake;
+
+static void on_accept(int fd, const char *peer, void *arg)
+{
+	(void)peer;
+	(void)arg;
+	fake.stream = stream_new(bed.loop, fd, NULL, fake.events, NULL);
+}
+
+static void fake_open(const struct stream_events *events)
+{
+	fake.events = events;
+	fake.stream = NULL;
+	assert_int_equal(listener_open(bed.loop, "tcp:127.0.0.1:0", on_accept, NULL, &fake.listener, NULL), 0);
+	snprintf(bed.where, sizeof(bed.where), "tcp:127.0.0.1:%d", listener_port(fake.listener));
+}
+
+static void fake_close(void)
+{
+	bed.v = vswitch_close(bed.v);
+	stream_close(fake.stream);
+	listener_close(fake.listener);
+}
+
+/* ---- one that says yes to all, and does nothing ---- */
 
 static unsigned transacts;
 
@@ -533,36 +567,23 @@ static size_t on_data(struct stream *s, const char *bytes, size_t n, void *arg)
 	return (size_t)end;
 }
 
-static void on_accept(int fd, const char *peer, void *arg)
-{
-	static const struct stream_events events = { .data = on_data };
-	struct stream **s = arg;
-
-	(void)peer;
-	*s = stream_new(bed.loop, fd, NULL, &events, NULL);
-}
-
 static void test_without_effect(void **state)
 {
-	struct stream *stream = NULL;
-	struct listener *listener;
+	static const struct stream_events events = { .data = on_data };
 
 	(void)state;
 	need_sandbox();
 	transacts = 0;
-	assert_int_equal(listener_open(bed.loop, "tcp:127.0.0.1:0", on_accept, &stream, &listener, NULL), 0);
-	snprintf(bed.where, sizeof(bed.where), "tcp:127.0.0.1:%d", listener_port(listener));
+	fake_open(&events);
 	open_vswitch();
 	UNTIL(*bed.warnings);
 	assert_string_equal(bed.warnings, "the database refused a change: it did not last\n");
 	assert_int_equal(transacts, 1);
 	UNTIL(transacts == 2); /* after a second */
-	bed.v = vswitch_close(bed.v);
-	stream_close(stream);
-	listener_close(listener);
+	fake_close();
 }
 
-/* ---- a server that has a dead device, and hangs up when it is to be plugged again ---- */
+/* ---- one that has a dead device, and hangs up when it is to be plugged again ---- */
 
 /* With ' for ". */
 static const char dead[] =
@@ -579,19 +600,19 @@ static unsigned replugs;
 
 static size_t on_data_of_dead(struct stream *s, const char *bytes, size_t n, void *arg)
 {
-	struct stream **connection = arg;
 	struct jsonrpc_scan scan = { 0 };
 	ssize_t end = jsonrpc_scan(&scan, bytes, n);
 	_cleanup_(freep) char *request = end > 0 ? xstrndup(bytes, (size_t)end) : NULL, *answer = NULL;
 	const char *id;
 
+	(void)arg;
 	assert_true(end >= 0);
 	if (end == 0)
 		return 0;
 	if (strstr(request, "\"transact\"")) {
 		replugs += strstr(request, "neutrino-replug\",\"4,") != NULL;
 		stream_close(s);
-		*connection = NULL;
+		fake.stream = NULL;
 		return 0;
 	}
 	id = strstr(request, "\"id\":");
@@ -604,35 +625,22 @@ static size_t on_data_of_dead(struct stream *s, const char *bytes, size_t n, voi
 	return (size_t)end;
 }
 
-static void on_accept_of_dead(int fd, const char *peer, void *arg)
-{
-	static const struct stream_events events = { .data = on_data_of_dead };
-	struct stream **connection = arg;
-
-	(void)peer;
-	*connection = stream_new(bed.loop, fd, NULL, &events, connection);
-}
-
 /* It is dead as before, as long as nobody knows that it was plugged again. */
 static void test_replug_cut_off(void **state)
 {
-	struct stream *stream = NULL;
-	struct listener *listener;
+	static const struct stream_events events = { .data = on_data_of_dead };
 
 	(void)state;
 	need_sandbox();
 	replugs = 0;
-	assert_int_equal(listener_open(bed.loop, "tcp:127.0.0.1:0", on_accept_of_dead, &stream, &listener, NULL), 0);
-	snprintf(bed.where, sizeof(bed.where), "tcp:127.0.0.1:%d", listener_port(listener));
+	fake_open(&events);
 	bed.config.datapath_type = "netdev";
 	bed.config.local_ip = NULL;
 	open_vswitch();
 	UNTIL(replugs == 1);
 	UNTIL(replugs == 2);
 	assert_int_equal(bed.last.state, VSWITCH_IFACE_WAIT);
-	bed.v = vswitch_close(bed.v);
-	stream_close(stream);
-	listener_close(listener);
+	fake_close();
 }
 
 static void test_other_datapath(void **state)

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -356,10 +357,12 @@ static void test_plugged_anew_unseen(void **state)
 	bed.iface[0].state = bed.iface[1].state = VSWITCH_IFACE_WAIT;
 	open_vswitch();
 	UNTIL(both_up());
+	assert_true(bed.iface[0].doubtful);
 	others = bed.iface[1].ofport;
 	vswitch_installed(bed.vswitch, &bed.iface[0].port, true);
 	UNTIL(bed.iface[0].state == VSWITCH_IFACE_WAIT);
 	UNTIL(is_back("[]"));
+	assert_false(bed.iface[0].doubtful);
 	assert_passes();
 	vswitch_installed(bed.vswitch, &bed.iface[0].port, true);
 	UNTIL(*printed("ovs-vsctl --if-exists get interface t1 external_ids:neutrino-ifindex"));
@@ -633,8 +636,19 @@ static void apply_one(enum plan_op op, const char *record, const char *old)
 #define HOST "host host=1 tunnel=192.0.2.1 dvr_mac=fa:16:3f:00:00:01\n"
 #define PEER(n, last) "peer host=" n " tunnel=192.0.2." last " dvr_mac=fa:16:3f:00:00:02"
 
-static void open_driver(void)
+/* When the port is first told to be ready, Open vSwitch's number for it. */
+static void on_port(uint32_t port, enum driver_port_state state, const char *text, void *arg)
 {
+	long *ret = arg;
+
+	assert_string_equal(text, "");
+	if (port == 3 && state == DRIVER_PORT_READY && !*ret)
+		*ret = strtol(printed("ovs-vsctl get interface t1 ofport"), NULL, 10);
+}
+
+static void open_driver(long *ready)
+{
+	const struct driver_events events = { .port = on_port, .arg = ready };
 	const struct driver_config config = { .vxlan_udp_port = 4789,
 					      .local_ip = "192.0.2.1",
 					      .ovsdb = bed.where,
@@ -642,7 +656,7 @@ static void open_driver(void)
 					      .datapath_type = "netdev" };
 
 	make_underlay();
-	assert_int_equal(driver_ovs.open(&config, bed.loop, NULL, &bed.driver, NULL), 0);
+	assert_int_equal(driver_ovs.open(&config, bed.loop, ready ? &events : NULL, &bed.driver, NULL), 0);
 }
 
 static void on_driver_warning(const char *text, void *arg)
@@ -659,7 +673,7 @@ static void test_too_large(void **state)
 	char warning[sizeof(bed.warning)] = "";
 
 	(void)state;
-	open_driver();
+	open_driver(NULL);
 	sync_with(HOST PEER("2", "2") "\n" SEGMENT("1450"));
 	driver_ovs.warnings(bed.driver, on_driver_warning, warning);
 	assert_string_equal(warning, "");
@@ -673,7 +687,7 @@ static void test_too_large(void **state)
 static void test_driver(void **state)
 {
 	(void)state;
-	open_driver();
+	open_driver(NULL);
 	/* who hears that it is in may send at once */
 	sync_with(HOST PEER("2", "2"));
 	assert_string_equal(entry("192.0.2.2"), "02:00:00:00:00:02");
@@ -690,6 +704,22 @@ static void test_driver(void **state)
 	sandbox_run_daemon(&bed.box, SANDBOX_VSWITCHD);
 	UNTIL(*entry("192.0.2.2") && *entry("192.0.2.3") && *entry("192.0.2.5"));
 	assert_string_equal(entry("192.0.2.4"), "");
+}
+
+/* A port whose device is opened anew is not told to be ready before that. */
+static void test_plugged_before_the_driver(void **state)
+{
+	long ready = 0;
+
+	(void)state;
+	open_vswitch();
+	plug_two();
+	bed.vswitch = vswitch_close(bed.vswitch);
+	open_driver(&ready);
+	sync_with(HOST SEGMENT("1450") "port port=3 network=7 mac=fa:16:3e:00:00:03 addrs=10.0.0.3 uuid=" ID_1 "\n");
+	UNTIL(ready);
+	assert_int_not_equal(ready, bed.iface[0].ofport);
+	assert_int_equal(ready, strtol(printed("ovs-vsctl get interface t1 ofport"), NULL, 10));
 }
 
 int main(void)
@@ -710,6 +740,7 @@ int main(void)
 		T(test_no_control_socket),
 		T(test_too_large),
 		T(test_driver),
+		T(test_plugged_before_the_driver),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -246,6 +246,8 @@ static void tell(struct driver *d, struct ovs_port *p)
 		return;
 	untouch(d, p);
 	mark_installed(d, p, state == DRIVER_PORT_READY);
+	if (state == DRIVER_PORT_READY && p->iface.doubtful)
+		state = DRIVER_PORT_ABSENT; /* until it was plugged again, which that has begun */
 	if (p->told && p->state == state && !strcmp(p->text, text))
 		return;
 	p->told = true;

@@ -48,6 +48,7 @@ struct vswitch_iface {
 	char name[16];
 	enum vswitch_iface_state state;
 	uint32_t ofport; /* > 0 when UP */
+	bool doubtful; /* UP, but perhaps of a dead device: once its flows are in, it is plugged again */
 	char text[160]; /* of BAD: Open vSwitch's own `error` */
 };
 

@@ -133,6 +133,7 @@ static bool read_iface(const struct ifaces *s, const struct plug *p, struct vswi
 	if (ret->state == VSWITCH_IFACE_UP) {
 		datum_integer(json_object_get(p->row, "ofport"), &ofport);
 		ret->ofport = (uint32_t)ofport;
+		ret->doubtful = may_be_dead(s, p);
 	}
 	if (ret->state == VSWITCH_IFACE_BAD)
 		snprintf(ret->text, sizeof(ret->text), "%s", datum_string(json_object_get(p->row, "error")));

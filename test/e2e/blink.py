@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Open vSwitch's userspace datapath loses when a device of its host appears, goes or changes (docs/openvswitch.md).
+"""What Open vSwitch's userspace datapath loses when a device of its host appears, goes or changes (docs/openflow.md).
 
 It then reads the host's routes anew, and for as long as that takes it knows neither where tunnels lead nor that they end
 here. What crosses the wire in those few milliseconds is lost, if its cache is gone through just then. Nothing that can be

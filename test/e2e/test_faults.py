@@ -145,7 +145,7 @@ def test_agent_killed_during_apply_converges(watched):
     for port in kept:
         watched.api.delete("ports", port)
     until("they are gone again", lambda: not ports() & set(kept), 10)
-    assert converged(lab, "compute1")
+    until("its datapath is as planned again", lambda: converged(lab, "compute1"), 10)
 
 
 def test_server_killed_during_a_thousand_creates(watched):

@@ -373,6 +373,37 @@ static void test_plugged_anew_unseen(void **state)
 	assert_string_equal(printed("ovs-vsctl get interface t2 external_ids | xargs"), "{iface-id=" ID_2 "}");
 }
 
+#define PLUG_T1 "add-port br-int t1 -- set interface t1 external_ids:iface-id=" ID_1 " external_ids:vm-uuid=x"
+
+/* Deleted and made again, device and row, when Open vSwitch is slow: it sees no change; or when we are. */
+static void test_plugged_anew(void **state)
+{
+	static const char *const plugs[] = {
+		"ovs-vsctl --no-wait del-port t1; ovs-vsctl --no-wait " PLUG_T1,
+		"ovs-vsctl --no-wait del-port t1 -- " PLUG_T1,
+	};
+
+	(void)state;
+	open_vswitch();
+	plug_two();
+	for (size_t i = 0; i < 2 * N_ELEMENTS(plugs); i++) {
+		bool slow = i < N_ELEMENTS(plugs);
+
+		if (slow)
+			sh("kill -STOP $(cat ovs-vswitchd.pid)");
+		tap_close(&bed.t1);
+		tap_open(&bed.t1, "t1");
+		sh(plugs[i % N_ELEMENTS(plugs)]);
+		if (slow)
+			sh("kill -CONT $(cat ovs-vswitchd.pid)");
+		sh("ovs-vsctl wait-until interface t1 ifindex=$(ip -o link show t1 | cut -d: -f1) -- wait-until "
+		   "interface t1 'ofport>0'");
+		bed.iface[0].state = VSWITCH_IFACE_WAIT;
+		UNTIL(is_back("[]"));
+		assert_passes();
+	}
+}
+
 /* Whoever began is gone in the middle of it. */
 static void test_killed_between(void **state)
 {
@@ -730,6 +761,7 @@ int main(void)
 		T(test_made_again_with_its_number),
 		T(test_made_again_unseen),
 		T(test_plugged_anew_unseen),
+		T(test_plugged_anew),
 		T(test_killed_between),
 		T(test_first_packet),
 		T(test_forgotten),

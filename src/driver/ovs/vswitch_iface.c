@@ -16,6 +16,9 @@
  *
  *     row ─► plug ─iface-id─► port ─ the best of its plugs ─► iface(), iface_gone()
  *             └─ what is to be written: marks, plugging again
+ *
+ * Who deletes a row and makes it again may be faster than Open vSwitch, to which it is no change then: it goes on with
+ * the number, and with the device that it has opened. So what a row that went had opened is kept by its number.
  */
 
 enum installed { INSTALLED_UNTOLD, INSTALLED_NO, INSTALLED_YES };
@@ -45,9 +48,18 @@ struct port {
 	enum installed installed;
 };
 
+/* What had this number when its row went. */
+struct left {
+	UT_hash_handle hh;
+	json_int_t ofport;
+	char name[16];
+	json_int_t ifindex; /* of the device that was opened */
+};
+
 struct ifaces {
 	struct vswitch_events events;
 	struct plug *plugs;
+	struct left *left; /* not more than there are numbers */
 	struct port *ports;
 	bool userspace; /* devices that are made again are dead */
 	bool looked; /* at all that was there when we came */
@@ -55,9 +67,42 @@ struct ifaces {
 
 /* ------------------------------------------------------------------ a row */
 
+static void note_left(struct ifaces *s, const struct plug *p)
+{
+	json_int_t ofport = 0;
+	struct left *l;
+
+	datum_integer(json_object_get(p->row, "ofport"), &ofport);
+	if (p->ifindex < 0 || ofport <= 0 || ofport > VSWITCH_MAX_OFPORT)
+		return;
+	HASH_FIND(hh, s->left, &ofport, sizeof(ofport), l);
+	if (!l) {
+		l = xcalloc(1, sizeof(*l));
+		l->ofport = ofport;
+		HASH_ADD(hh, s->left, ofport, sizeof(l->ofport), l);
+	}
+	snprintf(l->name, sizeof(l->name), "%s", datum_string(json_object_get(p->row, "name")));
+	l->ifindex = p->ifindex;
+}
+
+/* The device that a new row took over with the number of one of its name; else the one that it has. */
+static json_int_t opened(struct ifaces *s, const json_t *row, json_int_t ofport, json_int_t ifindex)
+{
+	struct left *l;
+
+	HASH_FIND(hh, s->left, &ofport, sizeof(ofport), l);
+	if (!l)
+		return ifindex;
+	if (!strcmp(l->name, datum_string(json_object_get(row, "name"))))
+		ifindex = l->ifindex;
+	HASH_DEL(s->left, l);
+	free(l);
+	return ifindex;
+}
+
 /* The first device after Open vSwitch gave a number, or another one because we asked for it, is the one that it opened.
  */
-static void follow_device(struct plug *p, bool looked)
+static void follow_device(struct ifaces *s, struct plug *p)
 {
 	bool anew = mark_of(p->row, MARK_REPLUG) && replug_is_away(p->row);
 	json_int_t ofport = 0, ifindex;
@@ -67,8 +112,8 @@ static void follow_device(struct plug *p, bool looked)
 		p->ifindex = -1;
 		p->unseen = false;
 	} else if ((p->ifindex < 0 || anew) && datum_integer(json_object_get(p->row, "ifindex"), &ifindex)) {
-		p->ifindex = ifindex;
-		p->unseen = !looked && !mark_of(p->row, MARK_REPLUG);
+		p->ifindex = anew ? ifindex : opened(s, p->row, ofport, ifindex);
+		p->unseen = !s->looked && !mark_of(p->row, MARK_REPLUG);
 	}
 }
 
@@ -184,7 +229,7 @@ static void read_row(struct ifaces *s, struct plug *p, json_t *row)
 	json_decref(p->row);
 	p->row = row;
 	p->due = true;
-	follow_device(p, s->looked);
+	follow_device(s, p);
 	has_port = read_iface(s, p, &now);
 	if (p->port && has_port && !memcmp(&now, &p->now, sizeof(now)))
 		return;
@@ -226,8 +271,10 @@ static void look_for_members(struct ifaces *s, const struct view *view)
 		p->member = false;
 	view_each(view, note_member, s);
 	HASH_ITER (hh, s->plugs, p, next)
-		if (!p->member)
+		if (!p->member) {
+			note_left(s, p);
 			plug_free(s, p);
+		}
 }
 
 /* ------------------------------------------------------------------ who is the port, and is told */
@@ -424,9 +471,14 @@ void ifaces_free(struct ifaces *s)
 {
 	struct port *port, *next_port;
 	struct plug *p, *next;
+	struct left *l, *next_left;
 
 	HASH_ITER (hh, s->plugs, p, next)
 		plug_free(s, p);
+	HASH_ITER (hh, s->left, l, next_left) {
+		HASH_DEL(s->left, l);
+		free(l);
+	}
 	HASH_ITER (hh, s->ports, port, next_port) {
 		HASH_DEL(s->ports, port);
 		free(port);

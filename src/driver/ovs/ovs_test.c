@@ -189,6 +189,28 @@ static void meters_of_the_tunnels_number_are_anothers(void **state)
 	assert_int_equal(number(METERS), N_METERS);
 }
 
+/* Only then do flows need it that go in. */
+static void a_meter_that_others_remove_comes_back_when_it_is_needed(void **state)
+{
+	static const char rest[] = HOST PEER SEGMENT PORT_4 FDB FLOOD;
+	static const char down[] =
+		HOST PEER SEGMENT "port port=3 network=7 mac=fa:16:3e:00:00:03 addrs=10.0.1.3 up=no uuid=" UUID(
+			"3") "\n" PORT_4 FDB FLOOD;
+
+	(void)state;
+	sync_to(PLAN);
+	step(PLAN, down);
+	assert_int_equal(sandbox_run(&bed.box, NULL, OFCTL "del-meter br-int meter=%u",
+				     METER_ID(ovs_ofport(3, bed.driver), METER_BROADCAST)),
+			 0);
+	step(down, PLAN);
+	if (bed.n_failures > 0)
+		step(rest, PLAN); /* as the agent gives it again */
+	assert_int_equal(bed.n_failures, 0);
+	assert_equal_to(PLAN);
+	assert_string_equal(strrchr(bed.told, '3'), "3:ready ");
+}
+
 /* Where another program has the bridge to itself, its meters have numbers of ours. */
 static void a_cleanup_where_nothing_is_ours_removes_nothing(void **state)
 {
@@ -524,6 +546,7 @@ int main(int argc, char **argv)
 		CASE(the_flows_of_others_are_left_alone),
 		CASE(meters_come_with_their_ports_and_go_with_them),
 		CASE(meters_of_the_tunnels_number_are_anothers),
+		CASE(a_meter_that_others_remove_comes_back_when_it_is_needed),
 		CASE(a_cleanup_where_nothing_is_ours_removes_nothing),
 		CASE(what_remains_is_what_a_cleanup_removes),
 		CASE(a_cleanup_needs_no_switch),

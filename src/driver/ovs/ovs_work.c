@@ -164,6 +164,8 @@ static void bundle_refused(struct driver *d, const struct openflow_error *errors
 		note_refused(d, 0, why, refused);
 	d->limit = named || d->n_mods == 1 ? SIZE_MAX : d->n_mods / 2;
 	flowset_end(d->flows, false);
+	if (utarray_len(refused) > 0)
+		ovs_read_again(d); /* perhaps something that it needs has gone: a meter */
 	refuse_all(d, refused);
 	utarray_free(refused);
 }

@@ -19,6 +19,8 @@
 #define OVSDB_SOCKET "unix:/var/run/openvswitch/db.sock"
 #define OVSDB_NEUTRON "tcp:127.0.0.1:6640" /* Neutron's default: where its agent makes Open vSwitch listen */
 #define BRIDGE_NAME_SIZE 16 /* of a device */
+#define SOCKET_PATH_MAX 107
+#define OVSDB_DIR_MAX 82 /* in it are /ovs-vswitchd.PID.ctl and /BRIDGE.mgmt */
 
 static const char *const agent_modes[] = { "legacy", "dvr", "dvr_snat", "dvr_no_external", NULL };
 static const char *const datapath_types[] = { "system", "netdev", NULL };
@@ -41,7 +43,9 @@ static const char *expect_tunnel_ip(const struct conf *c, const struct conf_opti
 	(void)o;
 	if (!value || ip_parse(value, &ip) < 0 || ip_is_zero(&ip) || ip_is_group(&ip))
 		return "the address of this host for the tunnels";
-	return ip_is_v4(&ip) ? NULL : "an IPv4 address: tunnels over IPv6 are not served so far";
+	if (!ip_is_v4(&ip))
+		return "an IPv4 address: tunnels over IPv6 are not served so far";
+	return strchr(value, ':') ? "an IPv4 address as A.B.C.D" : NULL;
 }
 
 static const char *expect_four(const struct conf *c, const struct conf_option *o, const char *value)
@@ -86,12 +90,15 @@ static const char *expect_where(const struct conf *c, const struct conf_option *
 
 static const char *expect_ovsdb(const struct conf *c, const struct conf_option *o, const char *value)
 {
+	const char *path = !strncmp(value, "unix:", 5) ? value + 5 : "", *slash = strrchr(path, '/');
 	struct where at;
 
 	(void)c;
 	(void)o;
 	if (!strncmp(value, "ssl:", 4))
 		return "unix:PATH or tcp:ADDRESS:PORT: TLS is not served so far";
+	if (strlen(path) > SOCKET_PATH_MAX || (slash && slash - path > OVSDB_DIR_MAX))
+		return "a path of at most 107 bytes, its directory of at most 82: ovs-vswitchd's sockets stand there";
 	return where_parse(value, &at, NULL) < 0 ? "unix:PATH or tcp:ADDRESS:PORT" : NULL;
 }
 

@@ -148,14 +148,42 @@ static void test_bad_references(void **state)
 	assert_non_null(strstr(err.text, "ovsdb_connection"));
 }
 
+static void must_refuse(const char *lines, const char *option, const char *why)
+{
+	struct err err = { 0 };
+
+	assert_true(read_lines(lines, N_ELEMENTS(both), &err) < 0);
+	if (!strstr(err.text, option) || !strstr(err.text, why))
+		fail_msg("%s", err.text);
+}
+
+/* Of a socket's path there are 107 bytes, and ovs-vswitchd's own are longer than the database's. */
+static void test_long_paths(void **state)
+{
+	char lines[160];
+
+	(void)state;
+	snprintf(lines, sizeof(lines), "ovsdb_connection = unix:/%081d/db.sock\n", 0);
+	must_read(lines, N_ELEMENTS(both));
+	snprintf(lines, sizeof(lines), "ovsdb_connection = unix:/%082d/db.sock\n", 0);
+	must_refuse(lines, "ovsdb_connection", "its directory of at most 82");
+	snprintf(lines, sizeof(lines), "ovsdb_connection = unix:/run/%0103d\n", 0);
+	must_refuse(lines, "ovsdb_connection", "at most 107 bytes");
+}
+
+/* Open vSwitch takes it for an IPv6 address. */
+static void test_mapped_address(void **state)
+{
+	(void)state;
+	must_refuse("local_ip = ::ffff:192.0.2.1\n", "local_ip", "an IPv4 address as A.B.C.D");
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_datapath_by_default),
-		T(test_open_vswitch),
-		T(test_configurations),
-		T(test_bad_references),
+		T(test_datapath_by_default), T(test_open_vswitch), T(test_configurations),
+		T(test_bad_references),      T(test_long_paths),   T(test_mapped_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

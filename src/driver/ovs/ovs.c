@@ -167,7 +167,7 @@ static int ovs_open(const struct driver_config *config, struct loop *loop, const
 	const struct vswitch_config wanted = switch_of(config);
 	const struct vswitch_events watch = { on_ready, ovs_iface, ovs_iface_gone, on_warning, d };
 	const struct neighbour_events peers = { .warning = on_warning, .settled = on_settled, .arg = d };
-	char rundir[96];
+	_cleanup_(freep) char *rundir = vswitch_rundir(config->ovsdb);
 	int r;
 
 	d->loop = loop;
@@ -186,7 +186,6 @@ static int ovs_open(const struct driver_config *config, struct loop *loop, const
 	d->look = loop_timer(loop, ovs_work, d);
 	d->patience = loop_timer(loop, ovs_give_up, d);
 	r = hold(config, true, &d->lock, err);
-	vswitch_rundir(config->ovsdb, rundir, sizeof(rundir));
 	if (r == 0 && strcmp(config->datapath_type, "system") != 0)
 		d->cache = cache_open(loop, rundir);
 	/* The kernel's datapath asks the kernel, which keeps the packet that asks. */
@@ -219,9 +218,8 @@ static void find(const struct flow *f, const struct openflow_stats *stats, void 
 
 static char *path_of_mgmt(const struct driver_config *config)
 {
-	char rundir[96];
+	_cleanup_(freep) char *rundir = vswitch_rundir(config->ovsdb);
 
-	vswitch_rundir(config->ovsdb, rundir, sizeof(rundir));
 	return xasprintf("unix:%s/%s.mgmt", rundir, config->integration_bridge);
 }
 

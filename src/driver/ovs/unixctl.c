@@ -37,7 +37,7 @@ static void call_free(struct call *c)
 }
 
 /* "unix:RUNDIR/ovs-vswitchd.PID.ctl" */
-static int socket_of(const char *rundir, char *ret, size_t size, struct err *err)
+static int socket_of(const char *rundir, char **ret, struct err *err)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/ovs-vswitchd.pid", rundir);
 	FILE *f = fopen(path, "re");
@@ -50,7 +50,7 @@ static int socket_of(const char *rundir, char *ret, size_t size, struct err *err
 	fclose(f);
 	if (pid <= 0)
 		return err_errno(err, -ESRCH, "%s", path);
-	snprintf(ret, size, "unix:%s/ovs-vswitchd.%ld.ctl", rundir, pid);
+	*ret = xasprintf("unix:%s/ovs-vswitchd.%ld.ctl", rundir, pid);
 	return 0;
 }
 
@@ -106,9 +106,9 @@ static void fail_all(struct unixctl *u, int r, const char *text)
 static int connect_to(struct unixctl *u)
 {
 	const struct jsonrpc_events events = { .notify = on_notify, .closed = on_closed, .arg = u };
-	char where[160];
+	_cleanup_(freep) char *where = NULL;
 	struct err err;
-	int r = socket_of(u->rundir, where, sizeof(where), &err);
+	int r = socket_of(u->rundir, &where, &err);
 
 	if (r >= 0)
 		r = jsonrpc_open(u->loop, where, JSONRPC_PROBE_US, &events, &u->rpc, &err);

@@ -34,7 +34,7 @@ struct vswitch {
 	json_t *last; /* the operations of the last transaction; NULL: after it all was as wanted */
 	bool slow_armed;
 	bool writing; /* a transaction is under way, or waits to be tried again */
-	char mgmt[108]; /* a path in sockaddr_un */
+	char *mgmt;
 	char ready_bridge[UUID_TEXT_SIZE]; /* UUID of the row that ready() was told of */
 	uint32_t ready_tunnel;
 	char about[N_ABOUTS][320];
@@ -242,14 +242,13 @@ static json_t *monitor_of(const char *bridge)
 			 "external_ids", "ofport", "ofport_request", "ifindex", "error");
 }
 
-void vswitch_rundir(const char *ovsdb, char *ret, size_t size)
+char *vswitch_rundir(const char *ovsdb)
 {
 	const char *path = !strncmp(ovsdb, "unix:", 5) ? ovsdb + 5 : "", *slash = strrchr(path, '/');
 
-	if (slash)
-		snprintf(ret, size, "%.*s", slash == path ? 1 : (int)(slash - path), path);
-	else
-		snprintf(ret, size, "%s", RUNDIR);
+	if (!slash)
+		return xstrdup(RUNDIR);
+	return xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
 int vswitch_open(struct loop *loop, const struct vswitch_config *config, const struct vswitch_events *events,
@@ -258,7 +257,7 @@ int vswitch_open(struct loop *loop, const struct vswitch_config *config, const s
 	static const struct ovsdb_events on = { .changed = on_changed, .down = on_down };
 	struct ovsdb_config database = { .where = config->ovsdb, .database = "Open_vSwitch" };
 	struct ovsdb_events events_of_database = on;
-	char rundir[96];
+	_cleanup_(freep) char *rundir = NULL;
 	struct where where;
 	struct vswitch *v;
 	int r = where_parse(config->ovsdb, &where, err);
@@ -273,8 +272,8 @@ int vswitch_open(struct loop *loop, const struct vswitch_config *config, const s
 	v->config.bridge = xstrdup(config->bridge);
 	v->config.datapath_type = xstrdup(config->datapath_type);
 	v->config.local_ip = config->local_ip ? xstrdup(config->local_ip) : NULL;
-	vswitch_rundir(config->ovsdb, rundir, sizeof(rundir));
-	snprintf(v->mgmt, sizeof(v->mgmt), "%s/%s.mgmt", rundir, config->bridge);
+	rundir = vswitch_rundir(config->ovsdb);
+	v->mgmt = xasprintf("%s/%s.mgmt", rundir, config->bridge);
 	v->ifaces = ifaces_new(events);
 	v->refused_us = REFUSED_MIN_US;
 	v->write = loop_idle(loop, write_wanted, v);
@@ -305,6 +304,7 @@ struct vswitch *vswitch_close(struct vswitch *v)
 	free_text(&v->config.bridge);
 	free_text(&v->config.datapath_type);
 	free_text(&v->config.local_ip);
+	free(v->mgmt);
 	free(v);
 	return NULL;
 }

@@ -85,4 +85,4 @@ int vswitch_cleanup(const struct vswitch_config *config, struct err *err);
 int vswitch_remains(const struct vswitch_config *config, struct err *err); /* the same, and removes nothing */
 
 /* The run directory of the daemons behind a database: that of its socket, else /var/run/openvswitch. */
-void vswitch_rundir(const char *ovsdb, char *ret, size_t size);
+char *vswitch_rundir(const char *ovsdb); /* new */

@@ -740,17 +740,20 @@ static void test_cleanup_without_an_answer(void **state)
 	listener_close(listener);
 }
 
+#define LONG "/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789"
+
 static void test_rundir(void **state)
 {
 	static const char *const cases[][2] = { { "unix:/run/ovs/db.sock", "/run/ovs" },
 						{ "unix:/db.sock", "/" },
 						{ "unix:db.sock", "/var/run/openvswitch" },
+						{ "unix:" LONG "/db.sock", LONG },
 						{ "tcp:127.0.0.1:6640", "/var/run/openvswitch" } };
-	char dir[64];
 
 	(void)state;
 	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
-		vswitch_rundir(cases[i][0], dir, sizeof(dir));
+		_cleanup_(freep) char *dir = vswitch_rundir(cases[i][0]);
+
 		assert_string_equal(dir, cases[i][1]);
 	}
 }

@@ -40,18 +40,27 @@ static void on_down(const char *why, void *arg)
 	struct driver *d = arg;
 
 	log_warn("Open vSwitch: %s", why);
+	loop_timer_off(d->look);
 	ovs_forget_switch(d, why);
 	ovs_kick(d);
 }
 
-/* By another program, mostly. (Where we do it ourselves, one look too many is taken.) Not at once: it may go on so. */
+static void on_look(void *arg)
+{
+	struct driver *d = arg;
+
+	LOG_LIMIT(log_warn, 1, "flows of ours were removed from %s: what is missing is put back", d->mgmt);
+	ovs_work(d);
+}
+
+/* By another program, mostly. (Where we do it ourselves, one look too many is taken.) Not at once: it may go on so, or
+ * be the end of ovs-vswitchd. */
 static void on_removed(uint64_t cookie, void *arg)
 {
 	struct driver *d = arg;
 
 	if ((cookie & COOKIE_OURS_MASK) != COOKIE_OURS)
 		return;
-	LOG_LIMIT(log_warn, 1, "flows of ours were removed from %s: what is missing is put back", d->mgmt);
 	if (d->known)
 		loop_timer_arm(d->look, LOOK_US);
 	ovs_read_again(d);
@@ -183,7 +192,7 @@ static int ovs_open(const struct driver_config *config, struct loop *loop, const
 	d->again = plan_new();
 	d->kick = loop_idle(loop, ovs_work, d);
 	d->later = loop_timer(loop, on_later, d);
-	d->look = loop_timer(loop, ovs_work, d);
+	d->look = loop_timer(loop, on_look, d);
 	d->patience = loop_timer(loop, ovs_give_up, d);
 	r = hold(config, true, &d->lock, err);
 	if (r == 0 && strcmp(config->datapath_type, "system") != 0)

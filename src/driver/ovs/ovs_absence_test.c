@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "driver/ovs/ovs_bed.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +25,33 @@ static void the_flows_are_back_after_a_restart_of_ovs_vswitchd(void **state)
 	assert_equal_to(PLAN);
 	assert_string_equal(bed.told, "3:ready 4:ready "); /* it was short */
 	assert_int_equal(bed.lost, 0);
+}
+
+/* With its flows it says good-bye. */
+static void an_end_of_ovs_vswitchd_is_no_removal_of_flows(void **state)
+{
+	static const char removals[] = "grep -c 'flows of ours were removed' log || true";
+	_cleanup_(freep) char *path = xasprintf("%s/log", bed.box.dir);
+	int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), usual = dup(STDERR_FILENO);
+	long all, by_end;
+
+	(void)state;
+	sync_to(PLAN);
+	all = flows();
+	dup2(log, STDERR_FILENO);
+	sh("ovs-appctl -t $PWD/vswitchd.ctl exit");
+	UNTIL(!ovs_is_up(bed.driver));
+	sandbox_kill(&bed.box, SANDBOX_VSWITCHD);
+	sandbox_run_daemon(&bed.box, SANDBOX_VSWITCHD);
+	UNTIL(is_settled());
+	by_end = number(removals);
+	sh(OFCTL "del-flows br-int");
+	until_number(OFCTL "dump-flows br-int | grep -c cookie=0x6e74", all);
+	dup2(usual, STDERR_FILENO);
+	close(usual);
+	close(log);
+	assert_int_equal(by_end, 0);
+	assert_int_equal(number(removals), 1);
 }
 
 static void a_call_waits_for_a_short_absence(void **state)
@@ -267,6 +295,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(the_flows_are_back_after_a_restart_of_ovs_vswitchd),
+		CASE(an_end_of_ovs_vswitchd_is_no_removal_of_flows),
 		CASE(a_call_waits_for_a_short_absence),
 		CASE(a_long_absence_is_told_and_made_good),
 		CASE(a_switch_that_is_not_there_at_the_start_is_waited_for),

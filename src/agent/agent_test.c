@@ -68,6 +68,21 @@ static void test_bound_anew(void **state)
 	testing_heard("{\"num\":12,\"binding\":3,\"state\":\"up\"}");
 }
 
+/* A port that is switched off is not up, whatever the datapath has of it. */
+static void test_switched_off(void **state)
+{
+	(void)state;
+	testing_server_up();
+	testing_agent_up();
+	driver_fake_device(agent_driver(testing.agent), TAP("12"), true);
+	testing_settle();
+	testing_heard("{\"num\":12,\"state\":\"up\"}");
+	testing_say(PORT_UP("12", "false") FRAME("101"));
+	testing_heard("{\"num\":12,\"state\":\"down\"}");
+	testing_say(PORT("12") FRAME("102"));
+	testing_heard("{\"num\":12,\"state\":\"up\"}");
+}
+
 static void test_every_call_may_fail(void **state)
 {
 	(void)state;
@@ -352,6 +367,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_snapshot_then_frames),
 		T(test_bound_anew),
+		T(test_switched_off),
 		T(test_every_call_may_fail),
 		T(test_failed_port_is_in_error),
 		T(test_held_and_accepted),

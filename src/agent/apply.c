@@ -336,18 +336,20 @@ size_t apply_failures(const struct apply *a)
 	return n;
 }
 
-bool apply_has_port(const struct apply *a, uint32_t port)
+bool apply_port_is_up(const struct apply *a, uint32_t port)
 {
 	struct entry *const sets[] = { a->pending, a->out, a->waiting };
 	struct plan_record key = PLAN_RECORD(PLAN_PORT);
+	const struct plan_record *want;
 
 	key.port.key.port = port;
-	if (!a->plan || apply_is_syncing(a) || !plan_find(a->plan, &key))
+	want = a->plan && !apply_is_syncing(a) ? plan_find(a->plan, &key) : NULL;
+	if (!want || !want->port.up)
 		return false;
 	for (size_t i = 0; i < N_ELEMENTS(sets); i++) {
 		const struct entry *e = find(sets[i], &key);
 
-		if (e && !e->has)
+		if (e && !(e->has && e->record.port.up))
 			return false;
 	}
 	return true;

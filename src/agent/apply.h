@@ -47,8 +47,8 @@ bool apply_idle(const struct apply *a); /* nothing out, nothing pending */
 bool apply_is_syncing(const struct apply *a); /* what the datapath has is not known */
 size_t apply_failures(const struct apply *a);
 
-/* True when the port's record has reached the datapath (an older state of it will do). */
-bool apply_has_port(const struct apply *a, uint32_t port);
+/* True when the port is to be up, and its record has reached the datapath so (else an older state of it will do). */
+bool apply_port_is_up(const struct apply *a, uint32_t port);
 /* Why the port does not work although its device is there: a failed record that it cannot do without. Or NULL. */
 const char *apply_port_error(const struct apply *a, uint32_t port, uint32_t network);
 

@@ -306,25 +306,26 @@ static void test_sync_with_failure_and_change(void **state)
 	assert_true(plan_equal(plan, mock.has));
 }
 
-#define PORT "port port=12 network=7 mac=fa:16:3e:00:00:0c up=yes uuid=6f1b1c52-0b1e-4f0e-9d52-2f4b6f1f6a03"
+#define PORT_UP(up) "port port=12 network=7 mac=fa:16:3e:00:00:0c up=" up " uuid=6f1b1c52-0b1e-4f0e-9d52-2f4b6f1f6a03"
+#define PORT PORT_UP("yes")
 
 static void test_port_truth(void **state)
 {
 	(void)state;
 	frame(2, "+ " PORT "\n+ " N1);
-	assert_false(apply_has_port(apply, 12));
+	assert_false(apply_port_is_up(apply, 12));
 	while (!mock.done)
 		turn();
-	assert_false(apply_has_port(apply, 12));
+	assert_false(apply_port_is_up(apply, 12));
 	done(PORT);
-	assert_false(apply_has_port(apply, 12));
+	assert_false(apply_port_is_up(apply, 12));
 	assert_string_equal(apply_port_error(apply, 12, 7), "no room");
 	assert_null(apply_port_error(apply, 13, 7));
 	while (!mock.done)
 		turn();
 	assert_string_equal(apply_port_error(apply, 12, 7), "no room");
 	done(NULL);
-	assert_true(apply_has_port(apply, 12));
+	assert_true(apply_port_is_up(apply, 12));
 	assert_null(apply_port_error(apply, 12, 7));
 	/* A neighbour that fails is nobody's port. */
 	frame(3, "- " N1);
@@ -332,7 +333,21 @@ static void test_port_truth(void **state)
 		turn();
 	done(N1);
 	assert_null(apply_port_error(apply, 12, 7));
-	assert_true(apply_has_port(apply, 12));
+	assert_true(apply_port_is_up(apply, 12));
+	/* Switched off, and on again: not before the datapath knows. */
+	frame(4, "~ " PORT_UP("no"));
+	assert_false(apply_port_is_up(apply, 12));
+	while (!mock.done)
+		turn();
+	done(NULL);
+	assert_false(apply_port_is_up(apply, 12));
+	frame(5, "~ " PORT);
+	assert_false(apply_port_is_up(apply, 12));
+	while (!mock.done)
+		turn();
+	assert_false(apply_port_is_up(apply, 12));
+	done(NULL);
+	assert_true(apply_port_is_up(apply, 12));
 }
 
 int main(void)

@@ -76,7 +76,7 @@ static struct message_port state_of(const struct port *p, const struct plan_port
 	if (why) {
 		now.state = MESSAGE_PORT_ERROR;
 		snprintf(now.text, sizeof(now.text), "%s", why);
-	} else if (apply_has_port(a, port->key.port)) {
+	} else if (apply_port_is_up(a, port->key.port)) {
 		now.state = MESSAGE_PORT_UP;
 	}
 	return now;

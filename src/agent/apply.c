@@ -262,7 +262,7 @@ static void on_done(const struct driver_failure *failures, size_t n, void *arg)
 	a->sync_out = false;
 	a->applied = a->out_position;
 	arm_retry(a);
-	if (a->sync_wanted || a->pending)
+	if (a->sync_wanted || a->pending || a->position != a->out_position)
 		loop_idle_arm(a->kick);
 	a->fn(a->arg);
 }

@@ -187,6 +187,23 @@ static void test_position_follows_done(void **state)
 	assert_true(plan_equal(plan, mock.has));
 }
 
+/* Also when it came while a call was out, and with nothing for the driver. */
+static void test_position_of_nothing_while_out(void **state)
+{
+	(void)state;
+	frame(2, "+ " N1);
+	call("+ " N1 "\n");
+	frame(3, "");
+	turn();
+	assert_int_equal(apply_position(apply), 1);
+	told = 0;
+	done(NULL);
+	while (apply_position(apply) != 3)
+		turn();
+	assert_int_equal(told, 2);
+	assert_int_equal(mock.calls, 2);
+}
+
 static void test_merged_while_out(void **state)
 {
 	int calls;
@@ -355,6 +372,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_position_follows_done),
+		T(test_position_of_nothing_while_out),
 		T(test_merged_while_out),
 		T(test_there_and_back),
 		T(test_failure_is_isolated_and_tried_again),

@@ -404,6 +404,27 @@ static void test_plugged_anew(void **state)
 	}
 }
 
+/* We come when the new row is there, and Open vSwitch has not come round. */
+static void test_plugged_anew_before_us(void **state)
+{
+	(void)state;
+	open_vswitch();
+	plug_two();
+	bed.vswitch = vswitch_close(bed.vswitch);
+	sh("kill -STOP $(cat ovs-vswitchd.pid)");
+	tap_close(&bed.t1);
+	tap_open(&bed.t1, "t1");
+	sh("ovs-vsctl --no-wait del-port t1 -- " PLUG_T1);
+	bed.iface[0].state = VSWITCH_IFACE_WAIT;
+	open_vswitch();
+	sh("kill -CONT $(cat ovs-vswitchd.pid)");
+	UNTIL(bed.iface[0].state == VSWITCH_IFACE_UP && bed.iface[0].doubtful);
+	vswitch_installed(bed.vswitch, &bed.iface[0].port, true);
+	UNTIL(bed.iface[0].state == VSWITCH_IFACE_WAIT);
+	UNTIL(is_back("[]"));
+	assert_passes();
+}
+
 /* Whoever began is gone in the middle of it. */
 static void test_killed_between(void **state)
 {
@@ -419,6 +440,45 @@ static void test_killed_between(void **state)
 	bed.iface[0].state = VSWITCH_IFACE_WAIT;
 	open_vswitch();
 	UNTIL(is_back("7") && bed.iface[0].ofport == 7);
+	assert_passes();
+}
+
+/* And the row is made again before Open vSwitch has done it. */
+static void test_plugged_anew_between(void **state)
+{
+	(void)state;
+	open_vswitch();
+	plug_two();
+	bed.vswitch = vswitch_close(bed.vswitch);
+	tap_close(&bed.t1);
+	tap_open(&bed.t1, "t1");
+	sh("ovs-vsctl wait-until interface t1 ifindex=$(ip -o link show t1 | cut -d: -f1)");
+	sh("kill -STOP $(cat ovs-vswitchd.pid)");
+	sh("ovs-vsctl --no-wait set interface t1 ofport_request=65000 "
+	   "external_ids:neutrino-replug=$(ovs-vsctl get interface t1 ofport),0");
+	open_vswitch();
+	sh("ovs-vsctl --no-wait del-port t1 -- " PLUG_T1);
+	sh("kill -CONT $(cat ovs-vswitchd.pid)");
+	sh("ovs-vsctl wait-until interface t1 ifindex=$(ip -o link show t1 | cut -d: -f1) -- wait-until "
+	   "interface t1 'ofport>0'");
+	bed.iface[0].state = VSWITCH_IFACE_WAIT;
+	UNTIL(is_back("[]"));
+	assert_passes();
+}
+
+/* Somebody has taken the number away that was asked for. */
+static void test_request_taken_back(void **state)
+{
+	(void)state;
+	open_vswitch();
+	plug_two();
+	bed.vswitch = vswitch_close(bed.vswitch);
+	tap_close(&bed.t1);
+	tap_open(&bed.t1, "t1");
+	sh("ovs-vsctl set interface t1 external_ids:neutrino-replug=$(ovs-vsctl get interface t1 ofport),0");
+	bed.iface[0].state = VSWITCH_IFACE_WAIT;
+	open_vswitch();
+	UNTIL(is_back("[]"));
 	assert_passes();
 }
 
@@ -753,8 +813,10 @@ static void test_plugged_before_the_driver(void **state)
 	assert_int_equal(ready, strtol(printed("ovs-vsctl get interface t1 ofport"), NULL, 10));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_made_again),
@@ -762,7 +824,10 @@ int main(void)
 		T(test_made_again_unseen),
 		T(test_plugged_anew_unseen),
 		T(test_plugged_anew),
+		T(test_plugged_anew_before_us),
 		T(test_killed_between),
+		T(test_plugged_anew_between),
+		T(test_request_taken_back),
 		T(test_first_packet),
 		T(test_forgotten),
 		T(test_other_mac),

@@ -29,8 +29,10 @@ struct plug {
 	json_t *row;
 	bool member; /* seen in the bridge at the last look */
 	bool due; /* there may be something to write */
-	json_int_t ifindex; /* of the device that was opened; 0: it was gone already; -1: none is, or it is not known */
-	bool unseen; /* it was opened before we came, and no mark says that it was this device */
+	json_int_t ifindex; /* of the device that was opened; 0: none that is there; -1: none is, or it is not known */
+	json_int_t ofport; /* at the last look */
+	bool early; /* its row was there before us, and the device may have been opened for an older one */
+	bool unseen; /* it was so, and no mark says that it was this device */
 	struct vswitch_iface now;
 	struct port *port; /* of now.port; NULL: it is none's */
 	struct plug *prev, *next; /* of the same port */
@@ -54,6 +56,7 @@ struct left {
 	json_int_t ofport;
 	char name[16];
 	json_int_t ifindex; /* of the device that was opened */
+	bool unseen;
 };
 
 struct ifaces {
@@ -67,13 +70,11 @@ struct ifaces {
 
 /* ------------------------------------------------------------------ a row */
 
-static void note_left(struct ifaces *s, const struct plug *p)
+static void note(struct ifaces *s, const struct plug *p, json_int_t ofport, json_int_t ifindex)
 {
-	json_int_t ofport = 0;
 	struct left *l;
 
-	datum_integer(json_object_get(p->row, "ofport"), &ofport);
-	if (p->ifindex < 0 || ofport <= 0 || ofport > VSWITCH_MAX_OFPORT)
+	if (ofport <= 0 || ofport > VSWITCH_MAX_OFPORT)
 		return;
 	HASH_FIND(hh, s->left, &ofport, sizeof(ofport), l);
 	if (!l) {
@@ -82,39 +83,60 @@ static void note_left(struct ifaces *s, const struct plug *p)
 		HASH_ADD(hh, s->left, ofport, sizeof(l->ofport), l);
 	}
 	snprintf(l->name, sizeof(l->name), "%s", datum_string(json_object_get(p->row, "name")));
-	l->ifindex = p->ifindex;
+	l->ifindex = ifindex;
+	l->unseen = p->unseen;
 }
 
-/* The device that a new row took over with the number of one of its name; else the one that it has. */
-static json_int_t opened(struct ifaces *s, const json_t *row, json_int_t ofport, json_int_t ifindex)
+/* Where it was being plugged again, it may have got that far. */
+static void note_left(struct ifaces *s, const struct plug *p)
 {
+	json_int_t request = 0;
+
+	if (p->ifindex < 0)
+		return;
+	if (mark_of(p->row, MARK_REPLUG) && datum_integer(json_object_get(p->row, "ofport_request"), &request))
+		note(s, p, request, 0);
+	note(s, p, p->ofport, p->ifindex);
+}
+
+/* The first device: the one that a new row took over with the number of one of its name; else the one that it has. */
+static void first_device(struct ifaces *s, struct plug *p, json_int_t ofport, json_int_t ifindex)
+{
+	bool replug = mark_of(p->row, MARK_REPLUG) != NULL;
 	struct left *l;
 
+	p->ifindex = replug && !replug_is_away(p->row) ? 0 : ifindex;
+	p->unseen = p->early && !replug;
 	HASH_FIND(hh, s->left, &ofport, sizeof(ofport), l);
 	if (!l)
-		return ifindex;
-	if (!strcmp(l->name, datum_string(json_object_get(row, "name"))))
-		ifindex = l->ifindex;
+		return;
+	if (!strcmp(l->name, datum_string(json_object_get(p->row, "name")))) {
+		p->ifindex = l->ifindex;
+		p->unseen = l->unseen;
+	}
 	HASH_DEL(s->left, l);
 	free(l);
-	return ifindex;
 }
 
-/* The first device after Open vSwitch gave a number, or another one because we asked for it, is the one that it opened.
- */
+/* With another number Open vSwitch has opened the device anew, the one that there is. */
 static void follow_device(struct ifaces *s, struct plug *p)
 {
-	bool anew = mark_of(p->row, MARK_REPLUG) && replug_is_away(p->row);
 	json_int_t ofport = 0, ifindex;
 
-	datum_integer(json_object_get(p->row, "ofport"), &ofport);
+	if (!datum_integer(json_object_get(p->row, "ofport"), &ofport))
+		return; /* Open vSwitch has not seen the row yet */
 	if (ofport <= 0) {
 		p->ifindex = -1;
+		p->early = p->unseen = false;
+	} else if (!datum_integer(json_object_get(p->row, "ifindex"), &ifindex)) {
+		return;
+	} else if (p->ifindex < 0) {
+		first_device(s, p, ofport, ifindex);
+	} else if (p->ofport > 0 && p->ofport != ofport) {
+		p->ifindex = ifindex;
 		p->unseen = false;
-	} else if ((p->ifindex < 0 || anew) && datum_integer(json_object_get(p->row, "ifindex"), &ifindex)) {
-		p->ifindex = anew ? ifindex : opened(s, p->row, ofport, ifindex);
-		p->unseen = !s->looked && !mark_of(p->row, MARK_REPLUG);
 	}
+	p->ofport = ofport;
 }
 
 /* Whether Open vSwitch took the device from the system, and which it is now; 0: it is gone. */
@@ -258,6 +280,7 @@ static void note_member(const char *uuid, const json_t *row, void *arg)
 		p = xcalloc(1, sizeof(*p));
 		snprintf(p->uuid, sizeof(p->uuid), "%s", uuid);
 		p->ifindex = mark ? strtoll(mark, NULL, 10) : -1;
+		p->early = !s->looked;
 		HASH_ADD_STR(s->plugs, uuid, p);
 	}
 	p->member = true;
@@ -406,6 +429,15 @@ static void replug(struct writing *w, const struct plug *p)
 		ops_replug_away(w->ops, p->uuid, p->row, n);
 }
 
+/* Else somebody has taken our request back. */
+static bool is_on_its_way(const json_t *row)
+{
+	json_int_t ofport = 0, request = 0;
+
+	datum_integer(json_object_get(row, "ofport"), &ofport);
+	return datum_integer(json_object_get(row, "ofport_request"), &request) && request != ofport;
+}
+
 static void write_plug(const struct ifaces *s, struct writing *w, struct plug *p)
 {
 	const struct port *port = p->port;
@@ -417,6 +449,8 @@ static void write_plug(const struct ifaces *s, struct writing *w, struct plug *p
 	if (mark_of(p->row, MARK_REPLUG)) {
 		if (replug_is_away(p->row))
 			ops_replug_back(w->ops, p->uuid, p->row);
+		else if (!is_on_its_way(p->row))
+			replug(w, p);
 	} else if (is_dead(s, p)) {
 		replug(w, p);
 	} else if (strcmp(p->uuid, port->said_uuid) != 0) {

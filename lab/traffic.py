@@ -16,6 +16,7 @@ from .base import LabError
 
 SO_RCVBUFFORCE = 33 # asm-generic/socket.h; Python has no name for it
 NUMBER = struct.Struct("!Q")
+BURST = 20 # packets at once, by a sender that had no processor for a while: no more than what is on the way holds
 
 
 class Stream:
@@ -46,6 +47,7 @@ class Stream:
         start = time.monotonic()
         while not self.stopping.is_set():
             due = int((time.monotonic() - start) * self.rate) + 1
+            due = min(due, self.sent + BURST)
             while self.sent < due and not self.stopping.is_set():
                 try:
                     self.sender.send(NUMBER.pack(self.sent) + self.fill)

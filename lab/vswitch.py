@@ -12,6 +12,7 @@ The agent makes br-int and its tunnel port; br-phy is the operator's, that is ou
 """
 
 import os
+import re
 import socket
 
 from . import underlay
@@ -28,6 +29,7 @@ COUNTED_MS = 100 # flows are told what the cache has counted so often; by defaul
 # As by ovs-ctl: what comes while others have the processor waits in packet sockets, which hold some hundred packets. A session
 # of its own is a scheduling group of its own as well, and niceness counts within a group only.
 FIRST = '{ echo -10 > /proc/self/autogroup; } 2> /dev/null; exec nice -n -10 "$@"'
+OVERFLOW = re.compile(r'\*:(\S+) .*"ovs-vswitchd",pid=(\d+),.*skmem:\(.*,d(\d+)\)')
 SYSCTL = {"rp_filter": 1, "arp_ignore": 8} # a packet from where no route leads goes nowhere; no ARP request is answered
 
 
@@ -91,6 +93,11 @@ class Vswitch:
         """Until what its cache has counted is told to the flows, as it is by itself every COUNTED_MS."""
         pid = self.host.process("ovs-vswitchd").pid
         run("ovs-appctl", "-t", os.path.join(os.path.dirname(self.socket), f"ovs-vswitchd.{pid}.ctl"), "revalidator/wait")
+
+    def overflows(self):
+        """How many packets the kernel threw away that ovs-vswitchd did not fetch in time, by (its pid, device)."""
+        said = self.host.space.run("ss", "-0nmpO")
+        return {(pid, device): int(n) for device, pid, n in OVERFLOW.findall(said)}
 
     # ---- VMs ----
 

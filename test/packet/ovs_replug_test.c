@@ -210,6 +210,24 @@ static void test_request_taken_back(void **state)
 	assert_passes();
 }
 
+/* What came first, the number or the device, cannot be seen any more. */
+static void test_made_again_without_the_database(void **state)
+{
+	(void)state;
+	open_vswitch();
+	plug_two();
+	sandbox_kill(&bed.box, SANDBOX_OVSDB);
+	sandbox_run_daemon(&bed.box, SANDBOX_OVSDB);
+	sh("ovs-vsctl --timeout=60 --retry set interface t1 ofport_request=7 && ovs-vsctl wait-until interface t1 "
+	   "ofport=7");
+	tap_close(&bed.t1);
+	tap_open(&bed.t1, "t1");
+	sh("ovs-vsctl wait-until interface t1 ifindex=$(ip -o link show t1 | cut -d: -f1)");
+	bed.iface[0].state = VSWITCH_IFACE_WAIT;
+	UNTIL(is_back("7"));
+	assert_passes();
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,7 +235,7 @@ int main(int argc, char **argv)
 		CASE(test_made_again_unseen),  CASE(test_plugged_anew_unseen),
 		CASE(test_plugged_anew),       CASE(test_plugged_anew_before_us),
 		CASE(test_killed_between),     CASE(test_plugged_anew_between),
-		CASE(test_request_taken_back),
+		CASE(test_request_taken_back), CASE(test_made_again_without_the_database),
 	};
 
 	return RUN_CASES(tests, argc, argv);

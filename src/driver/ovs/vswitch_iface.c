@@ -30,7 +30,7 @@ struct plug {
 	bool member; /* seen in the bridge at the last look */
 	bool due; /* there may be something to write */
 	json_int_t ifindex; /* of the device that was opened; 0: none that is there; -1: none is, or it is not known */
-	json_int_t ofport; /* at the last look */
+	json_int_t ofport, shown; /* at the last look: the row's number and ifindex */
 	bool early; /* its row was there before us, and the device may have been opened for an older one */
 	bool unseen; /* it was so, and no mark says that it was this device */
 	struct vswitch_iface now;
@@ -118,10 +118,11 @@ static void first_device(struct ifaces *s, struct plug *p, json_int_t ofport, js
 	free(l);
 }
 
-/* With another number Open vSwitch has opened the device anew, the one that there is. */
+/* With another number Open vSwitch has opened the device anew, the one that there is; where both are news (the database
+ * was away) it may have been an older one. */
 static void follow_device(struct ifaces *s, struct plug *p)
 {
-	json_int_t ofport = 0, ifindex;
+	json_int_t ofport = 0, ifindex = 0;
 
 	if (!datum_integer(json_object_get(p->row, "ofport"), &ofport))
 		return; /* Open vSwitch has not seen the row yet */
@@ -133,10 +134,11 @@ static void follow_device(struct ifaces *s, struct plug *p)
 	} else if (p->ifindex < 0) {
 		first_device(s, p, ofport, ifindex);
 	} else if (p->ofport > 0 && p->ofport != ofport) {
-		p->ifindex = ifindex;
+		p->ifindex = p->shown == ifindex ? ifindex : 0;
 		p->unseen = false;
 	}
 	p->ofport = ofport;
+	p->shown = ifindex;
 }
 
 /* Whether Open vSwitch took the device from the system, and which it is now; 0: it is gone. */

@@ -107,6 +107,8 @@ static void on_iface(const struct vswitch_iface *i, void *arg)
 {
 	(void)arg;
 	bed.iface[i->port.b[15] - 1] = *i;
+	if (i->ofport > bed.highest)
+		bed.highest = i->ofport;
 }
 
 static void on_gone(const struct uuid *port, void *arg)

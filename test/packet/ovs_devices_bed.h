@@ -56,6 +56,7 @@ struct bed {
 	uint8_t requested[4];
 	char warning[320];
 	struct vswitch_iface iface[2]; /* by the last digit of the port's UUID */
+	uint32_t highest; /* number that a port was said to be up with */
 };
 
 extern struct bed bed;

@@ -46,6 +46,7 @@ static void test_made_again_with_its_number(void **state)
 	assert_passes();
 	make_again();
 	UNTIL(is_back("7") && bed.iface[0].ofport == 7);
+	assert_int_equal(bed.highest, 7); /* not up in between, on the number away */
 	assert_passes();
 }
 
@@ -171,6 +172,27 @@ static void test_killed_between(void **state)
 	assert_passes();
 }
 
+/* And the device is made again once more; back is no change where no number is asked for. */
+static void test_made_again_between(void **state)
+{
+	(void)state;
+	open_vswitch();
+	plug_two();
+	bed.vswitch = vswitch_close(bed.vswitch);
+	sh("ovs-vsctl set interface t1 ofport_request=65000 "
+	   "external_ids:neutrino-replug=$(ovs-vsctl get interface t1 ofport),0");
+	tap_close(&bed.t1);
+	tap_open(&bed.t1, "t1");
+	sh("ovs-vsctl wait-until interface t1 ifindex=$(ip -o link show t1 | cut -d: -f1)");
+	bed.iface[0].state = VSWITCH_IFACE_WAIT;
+	open_vswitch();
+	UNTIL(is_back("[]") && bed.iface[0].doubtful);
+	vswitch_installed(bed.vswitch, &bed.iface[0].port, true);
+	UNTIL(bed.iface[0].state == VSWITCH_IFACE_WAIT);
+	UNTIL(is_back("[]") && !bed.iface[0].doubtful);
+	assert_passes();
+}
+
 /* And the row is made again before Open vSwitch has done it. */
 static void test_plugged_anew_between(void **state)
 {
@@ -231,11 +253,17 @@ static void test_made_again_without_the_database(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_made_again),         CASE(test_made_again_with_its_number),
-		CASE(test_made_again_unseen),  CASE(test_plugged_anew_unseen),
-		CASE(test_plugged_anew),       CASE(test_plugged_anew_before_us),
-		CASE(test_killed_between),     CASE(test_plugged_anew_between),
-		CASE(test_request_taken_back), CASE(test_made_again_without_the_database),
+		CASE(test_made_again),
+		CASE(test_made_again_with_its_number),
+		CASE(test_made_again_unseen),
+		CASE(test_plugged_anew_unseen),
+		CASE(test_plugged_anew),
+		CASE(test_plugged_anew_before_us),
+		CASE(test_killed_between),
+		CASE(test_made_again_between),
+		CASE(test_plugged_anew_between),
+		CASE(test_request_taken_back),
+		CASE(test_made_again_without_the_database),
 	};
 
 	return RUN_CASES(tests, argc, argv);

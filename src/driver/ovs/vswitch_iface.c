@@ -33,6 +33,7 @@ struct plug {
 	json_int_t ofport, shown; /* at the last look: the row's number and ifindex */
 	bool early; /* its row was there before us, and the device may have been opened for an older one */
 	bool unseen; /* it was so, and no mark says that it was this device */
+	bool returning; /* it was told to go back to a number of its own, for which it is opened once more */
 	struct vswitch_iface now;
 	struct port *port; /* of now.port; NULL: it is none's */
 	struct plug *prev, *next; /* of the same port */
@@ -106,7 +107,7 @@ static void first_device(struct ifaces *s, struct plug *p, json_int_t ofport, js
 	struct left *l;
 
 	p->ifindex = replug && !replug_is_away(p->row) ? 0 : ifindex;
-	p->unseen = p->early && !replug;
+	p->unseen = p->early; /* on its way back too: that changes no number where none is asked for */
 	HASH_FIND(hh, s->left, &ofport, sizeof(ofport), l);
 	if (!l)
 		return;
@@ -128,14 +129,14 @@ static void follow_device(struct ifaces *s, struct plug *p)
 		return; /* Open vSwitch has not seen the row yet */
 	if (ofport <= 0) {
 		p->ifindex = -1;
-		p->early = p->unseen = false;
+		p->early = p->unseen = p->returning = false;
 	} else if (!datum_integer(json_object_get(p->row, "ifindex"), &ifindex)) {
 		return;
 	} else if (p->ifindex < 0) {
 		first_device(s, p, ofport, ifindex);
 	} else if (p->ofport > 0 && p->ofport != ofport) {
 		p->ifindex = p->shown == ifindex ? ifindex : 0;
-		p->unseen = false;
+		p->unseen = p->returning = false;
 	}
 	p->ofport = ofport;
 	p->shown = ifindex;
@@ -182,7 +183,8 @@ static enum vswitch_iface_state state_of(const struct ifaces *s, const struct pl
 
 	if (*error)
 		return is_missing(error) ? VSWITCH_IFACE_WAIT : VSWITCH_IFACE_BAD;
-	if (mark_of(p->row, MARK_REPLUG) || is_dead(s, p) || (is_of_system(p->row, &ifindex) && ifindex == 0))
+	if (mark_of(p->row, MARK_REPLUG) || p->returning || is_dead(s, p) ||
+	    (is_of_system(p->row, &ifindex) && ifindex == 0))
 		return VSWITCH_IFACE_WAIT;
 	datum_integer(json_object_get(p->row, "ofport"), &ofport);
 	return ofport > 0 && ofport <= VSWITCH_MAX_OFPORT ? VSWITCH_IFACE_UP : VSWITCH_IFACE_WAIT;
@@ -450,7 +452,7 @@ static void write_plug(const struct ifaces *s, struct writing *w, struct plug *p
 	}
 	if (mark_of(p->row, MARK_REPLUG)) {
 		if (replug_is_away(p->row))
-			ops_replug_back(w->ops, p->uuid, p->row);
+			p->returning = ops_replug_back(w->ops, p->uuid, p->row);
 		else if (!is_on_its_way(p->row))
 			replug(w, p);
 	} else if (is_dead(s, p)) {

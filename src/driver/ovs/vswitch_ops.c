@@ -324,7 +324,7 @@ bool replug_is_away(const json_t *row)
 	return datum_integer(json_object_get(row, "ofport"), &ofport) && ofport != strtoll(before, NULL, 10);
 }
 
-void ops_replug_back(json_t *ops, const char *uuid, const json_t *row)
+bool ops_replug_back(json_t *ops, const char *uuid, const json_t *row)
 {
 	const char *comma = strchr(mark_of(row, MARK_REPLUG), ',');
 	long long request = comma ? strtoll(comma + 1, NULL, 10) : 0;
@@ -334,6 +334,7 @@ void ops_replug_back(json_t *ops, const char *uuid, const json_t *row)
 		  json_pack("{s:o}", "ofport_request", valid ? json_integer(request) : datum_new_set(json_array())));
 	op_mutate(ops, "Interface", where_uuid(uuid),
 		  json_pack("[o]", mutation("external_ids", "delete", keys_of_marks())));
+	return valid;
 }
 
 /* ---- the end ---- */

@@ -47,7 +47,7 @@ void ops_bridge(json_t *ops, const struct view *view, const struct vswitch_confi
 void ops_marks(json_t *ops, const char *uuid, const json_t *row, bool installed, json_int_t ifindex);
 /* Away to this number, and, once it is there, back. */
 void ops_replug_away(json_t *ops, const char *uuid, const json_t *row, uint16_t ofport);
-void ops_replug_back(json_t *ops, const char *uuid, const json_t *row);
+bool ops_replug_back(json_t *ops, const char *uuid, const json_t *row); /* true: to a number that is asked for */
 bool replug_is_away(const json_t *row); /* it has another number than before: the device was opened anew */
 void ops_cleanup(json_t *ops, const struct view *view);
 

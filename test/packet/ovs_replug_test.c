@@ -50,6 +50,20 @@ static void test_made_again_with_its_number(void **state)
 	assert_passes();
 }
 
+/* Another one asks for the same number, and gets it while the device is away. */
+static void test_made_again_with_anothers_number(void **state)
+{
+	(void)state;
+	open_vswitch();
+	plug_two();
+	sh("ovs-vsctl --no-wait set interface t1 ofport_request=7");
+	UNTIL(bed.iface[0].ofport == 7);
+	sh("ovs-vsctl --no-wait set interface t2 ofport_request=7");
+	make_again();
+	UNTIL(is_back("7") && bed.iface[1].state == VSWITCH_IFACE_UP);
+	assert_passes();
+}
+
 /* While nobody looked: what was installed says with which device. */
 static void test_made_again_unseen(void **state)
 {
@@ -255,6 +269,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(test_made_again),
 		CASE(test_made_again_with_its_number),
+		CASE(test_made_again_with_anothers_number),
 		CASE(test_made_again_unseen),
 		CASE(test_plugged_anew_unseen),
 		CASE(test_plugged_anew),

@@ -176,6 +176,15 @@ static bool is_missing(const char *error)
 	return strstr(error, "(No such device)") != NULL;
 }
 
+/* It asks for another number than it has, for which Open vSwitch will open it anew. */
+static bool is_on_its_way(const json_t *row)
+{
+	json_int_t ofport = 0, request = 0;
+
+	datum_integer(json_object_get(row, "ofport"), &ofport);
+	return datum_integer(json_object_get(row, "ofport_request"), &request) && request != ofport;
+}
+
 static enum vswitch_iface_state state_of(const struct ifaces *s, const struct plug *p)
 {
 	const char *error = datum_string(json_object_get(p->row, "error"));
@@ -183,7 +192,7 @@ static enum vswitch_iface_state state_of(const struct ifaces *s, const struct pl
 
 	if (*error)
 		return is_missing(error) ? VSWITCH_IFACE_WAIT : VSWITCH_IFACE_BAD;
-	if (mark_of(p->row, MARK_REPLUG) || p->returning || is_dead(s, p) ||
+	if (mark_of(p->row, MARK_REPLUG) || (p->returning && is_on_its_way(p->row)) || is_dead(s, p) ||
 	    (is_of_system(p->row, &ifindex) && ifindex == 0))
 		return VSWITCH_IFACE_WAIT;
 	datum_integer(json_object_get(p->row, "ofport"), &ofport);
@@ -370,6 +379,31 @@ static void tell_all(struct ifaces *s)
 	}
 }
 
+struct rival {
+	const struct plug *plug;
+	json_int_t request;
+	bool found;
+};
+
+static void look_for_rival(const char *uuid, const json_t *row, void *arg)
+{
+	struct rival *rival = arg;
+	json_int_t ofport;
+
+	rival->found |= strcmp(uuid, rival->plug->uuid) != 0 &&
+			datum_integer(json_object_get(row, "ofport"), &ofport) && ofport == rival->request;
+}
+
+/* Another interface that asks for the same number got it: this one keeps the one that it has. */
+static bool stays_away(const struct view *view, const struct plug *p, const json_t *row)
+{
+	struct rival rival = { .plug = p };
+
+	if (p->returning && datum_integer(json_object_get(row, "ofport_request"), &rival.request))
+		view_each(view, look_for_rival, &rival);
+	return rival.found;
+}
+
 void ifaces_update(struct ifaces *s, const struct view *view, bool members)
 {
 	bool userspace = view_is_userspace(view), again = userspace != s->userspace;
@@ -380,8 +414,10 @@ void ifaces_update(struct ifaces *s, const struct view *view, bool members)
 		look_for_members(s, view);
 	HASH_ITER (hh, s->plugs, p, next) {
 		json_t *row = json_object_get(view->interfaces, p->uuid);
+		bool stays = stays_away(view, p, row);
 
-		if (row && (row != p->row || again))
+		p->returning &= !stays;
+		if (row && (row != p->row || again || stays))
 			read_row(s, p, row);
 	}
 	s->looked |= members;
@@ -433,15 +469,6 @@ static void replug(struct writing *w, const struct plug *p)
 		ops_replug_away(w->ops, p->uuid, p->row, n);
 }
 
-/* Else somebody has taken our request back. */
-static bool is_on_its_way(const json_t *row)
-{
-	json_int_t ofport = 0, request = 0;
-
-	datum_integer(json_object_get(row, "ofport"), &ofport);
-	return datum_integer(json_object_get(row, "ofport_request"), &request) && request != ofport;
-}
-
 static void write_plug(const struct ifaces *s, struct writing *w, struct plug *p)
 {
 	const struct port *port = p->port;
@@ -453,7 +480,7 @@ static void write_plug(const struct ifaces *s, struct writing *w, struct plug *p
 	if (mark_of(p->row, MARK_REPLUG)) {
 		if (replug_is_away(p->row))
 			p->returning = ops_replug_back(w->ops, p->uuid, p->row);
-		else if (!is_on_its_way(p->row))
+		else if (!is_on_its_way(p->row)) /* somebody has taken our request back */
 			replug(w, p);
 	} else if (is_dead(s, p)) {
 		replug(w, p);

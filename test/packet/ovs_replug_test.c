@@ -13,6 +13,15 @@ static void make_again(void)
 	tap_open(&bed.t1, "t1");
 }
 
+#define SEEN "ovs-vsctl wait-until interface t1 ifindex=$(ip -o link show t1 | cut -d: -f1)" /* by Open vSwitch */
+
+static void make_again_unseen(void)
+{
+	tap_close(&bed.t1);
+	tap_open(&bed.t1, "t1");
+	sh(SEEN);
+}
+
 static bool is_back(const char *ofport_request)
 {
 	char expected[128];
@@ -73,10 +82,7 @@ static void test_made_again_unseen(void **state)
 	vswitch_installed(bed.vswitch, &bed.iface[0].port, true);
 	UNTIL(*printed("ovs-vsctl --if-exists get interface t1 external_ids:neutrino-ifindex"));
 	bed.vswitch = vswitch_close(bed.vswitch);
-	tap_close(&bed.t1);
-	tap_open(&bed.t1, "t1");
-	sh("ovs-vsctl wait-until interface t1 ifindex=$(cat /proc/self/net/dev >/dev/null; ip -o link show t1 | cut "
-	   "-d: -f1)");
+	make_again_unseen();
 	bed.iface[0].state = VSWITCH_IFACE_WAIT;
 	open_vswitch();
 	UNTIL(is_back("[]"));
@@ -96,7 +102,7 @@ static void test_plugged_anew_unseen(void **state)
 	tap_open(&bed.t1, "t1");
 	sh("ovs-vsctl del-port t1 -- add-port br-int t1 -- set interface t1 external_ids:iface-id=" ID_1
 	   " external_ids:vm-uuid=x");
-	sh("ovs-vsctl wait-until interface t1 ifindex=$(ip -o link show t1 | cut -d: -f1)");
+	sh(SEEN);
 	bed.iface[0].state = bed.iface[1].state = VSWITCH_IFACE_WAIT;
 	open_vswitch();
 	UNTIL(both_up());
@@ -139,8 +145,8 @@ static void test_plugged_anew(void **state)
 		sh(plugs[i % N_ELEMENTS(plugs)]);
 		if (slow)
 			sh("kill -CONT $(cat ovs-vswitchd.pid)");
-		sh("ovs-vsctl wait-until interface t1 ifindex=$(ip -o link show t1 | cut -d: -f1) -- wait-until "
-		   "interface t1 'ofport>0'");
+		sh(SEEN " -- wait-until "
+			"interface t1 'ofport>0'");
 		bed.iface[0].state = VSWITCH_IFACE_WAIT;
 		UNTIL(is_back("[]"));
 		assert_passes();
@@ -195,9 +201,7 @@ static void test_made_again_between(void **state)
 	bed.vswitch = vswitch_close(bed.vswitch);
 	sh("ovs-vsctl set interface t1 ofport_request=65000 "
 	   "external_ids:neutrino-replug=$(ovs-vsctl get interface t1 ofport),0");
-	tap_close(&bed.t1);
-	tap_open(&bed.t1, "t1");
-	sh("ovs-vsctl wait-until interface t1 ifindex=$(ip -o link show t1 | cut -d: -f1)");
+	make_again_unseen();
 	bed.iface[0].state = VSWITCH_IFACE_WAIT;
 	open_vswitch();
 	UNTIL(is_back("[]") && bed.iface[0].doubtful);
@@ -214,17 +218,15 @@ static void test_plugged_anew_between(void **state)
 	open_vswitch();
 	plug_two();
 	bed.vswitch = vswitch_close(bed.vswitch);
-	tap_close(&bed.t1);
-	tap_open(&bed.t1, "t1");
-	sh("ovs-vsctl wait-until interface t1 ifindex=$(ip -o link show t1 | cut -d: -f1)");
+	make_again_unseen();
 	sh("kill -STOP $(cat ovs-vswitchd.pid)");
 	sh("ovs-vsctl --no-wait set interface t1 ofport_request=65000 "
 	   "external_ids:neutrino-replug=$(ovs-vsctl get interface t1 ofport),0");
 	open_vswitch();
 	sh("ovs-vsctl --no-wait del-port t1 -- " PLUG_T1);
 	sh("kill -CONT $(cat ovs-vswitchd.pid)");
-	sh("ovs-vsctl wait-until interface t1 ifindex=$(ip -o link show t1 | cut -d: -f1) -- wait-until "
-	   "interface t1 'ofport>0'");
+	sh(SEEN " -- wait-until "
+		"interface t1 'ofport>0'");
 	bed.iface[0].state = VSWITCH_IFACE_WAIT;
 	UNTIL(is_back("[]"));
 	assert_passes();
@@ -256,9 +258,7 @@ static void test_made_again_without_the_database(void **state)
 	sandbox_run_daemon(&bed.box, SANDBOX_OVSDB);
 	sh("ovs-vsctl --timeout=60 --retry set interface t1 ofport_request=7 && ovs-vsctl wait-until interface t1 "
 	   "ofport=7");
-	tap_close(&bed.t1);
-	tap_open(&bed.t1, "t1");
-	sh("ovs-vsctl wait-until interface t1 ifindex=$(ip -o link show t1 | cut -d: -f1)");
+	make_again_unseen();
 	bed.iface[0].state = VSWITCH_IFACE_WAIT;
 	UNTIL(is_back("7"));
 	assert_passes();
